@@ -1,0 +1,1 @@
+"""Logs: durable order. `base.py` is the contract, each other file a backend."""
