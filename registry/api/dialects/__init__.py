@@ -1,0 +1,1 @@
+"""The languages clients speak, one folder each; no dialect imports another."""

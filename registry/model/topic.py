@@ -1,0 +1,32 @@
+"""Topics: the units of change that watchers wait on and that ready answers live on.
+
+A topic is a plain (kind, name) tuple, because one write makes a dozen of them; names are folded. The
+state owns the index of each (`State.index`) and says after each command which ones it altered and which
+ones it woke. This file only names the kinds.
+"""
+
+Topic = tuple[str, str]
+
+# Whole tables. The comment says what wakes them; the index of each is in `state/indexes.py`.
+NODES: Topic = ("nodes", "")  # node rows
+SERVICES: Topic = ("services", "")  # service rows
+SERVICES_BY_NODE: Topic = ("services-by-node", "")  # service and node rows: a node-meta selector
+SERVICES_FILTERED: Topic = ("services-filtered", "")  # service and node rows: a filter sees both
+CHECKS: Topic = ("checks", "")  # check rows
+CHECKS_BY_NODE: Topic = ("checks-by-node", "")  # check and node rows: a node-meta selector
+CATALOG: Topic = ("catalog", "")  # any row: the pages of the interface
+LOCAL_SERVICES: Topic = ("local-services", "")  # rows written through the agent's interface
+LOCAL_CHECKS: Topic = ("local-checks", "")
+
+# One per name.
+SERVICE = "service"  # rows of one service name and the node rows under them: catalog/service
+HEALTH = "health"  # the same and their checks: health/service
+CONNECT = "connect"  # rows reached through the mesh under a name: catalog/connect
+CONNECT_HEALTH = "connect-health"  # the same and their checks: health/connect
+NODE = "node"  # one node row and its service rows
+NODE_CHECKS = "node-checks"  # check rows of one node
+SERVICE_CHECKS = "service-checks"  # check rows of one service name
+SERVICE_CHECKS_BY_NODE = "service-checks-by-node"  # the same and the node rows
+STATE = "state"  # check rows in one state, entering, leaving or changing
+STATE_BY_NODE = "state-by-node"
+LOCAL_SERVICE = "local-service"  # one local row, by exact id: agent/service/:id
