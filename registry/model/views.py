@@ -1,0 +1,30 @@
+"""Rows as they are read together. Nothing here is stored."""
+
+from typing import NamedTuple
+
+from registry.model.check import Check
+from registry.model.node import Node
+from registry.model.service import Instance
+
+
+class Placed(NamedTuple):
+    """An instance and the node it runs on."""
+
+    node: Node
+    instance: Instance
+
+
+class Entry(NamedTuple):
+    """An instance, its node, and the checks that speak for it: the node's first, then its own."""
+
+    node: Node
+    instance: Instance
+    checks: tuple[Check, ...]
+
+
+class NodeView(NamedTuple):
+    """A node with its instances by id and, where asked for, all its checks."""
+
+    node: Node
+    instances: tuple[Instance, ...]
+    checks: tuple[Check, ...] = ()
