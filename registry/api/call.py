@@ -5,12 +5,13 @@ the `Reply`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from registry.api.query import Query
 from registry.api.reply import Reply
 
 if TYPE_CHECKING:
+    from registry.api.edge import Edge
     from registry.core.engine import Engine
 
 BodyReader = Callable[[int], Awaitable[bytes]]
@@ -19,27 +20,50 @@ BodyReader = Callable[[int], Awaitable[bytes]]
 class Call:
     """One request on its way through a handler.
 
-    `argument` is what follows a prefix route, percent-decoded; empty for an exact route. `raw_target`
-    is the request target as it was sent. `headers` compare names without regard to case.
+    `argument` is what follows a prefix route, percent-decoded; empty for an exact route. `route` is the
+    endpoint's as it was declared. `headers` compare names without regard to case. `server` is the edge:
+    settings, metrics, and what concerns the process as a whole.
     """
 
-    __slots__ = ("argument", "engine", "headers", "method", "path", "query", "raw_target", "remote", "request_id",
-                 "server", "_body", "_read_body")
+    __slots__ = (
+        "_body",
+        "_read_body",
+        "argument",
+        "engine",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "remote",
+        "request_id",
+        "route",
+        "server",
+    )
 
     def __init__(
-        self, *, method: str, path: str, raw_target: str, argument: str, query: Query, headers: Mapping[str, str],
-        remote: str, request_id: str, engine: "Engine", server: Any, read_body: BodyReader,
+        self,
+        *,
+        method: str,
+        route: str,
+        path: str,
+        argument: str,
+        query: Query,
+        headers: Mapping[str, str],
+        remote: str,
+        request_id: str,
+        server: "Edge",
+        read_body: BodyReader,
     ) -> None:
         self.method = method
+        self.route = route
         self.path = path
-        self.raw_target = raw_target
         self.argument = argument
         self.query = query
         self.headers = headers
         self.remote = remote
         self.request_id = request_id
-        self.engine = engine
         self.server = server
+        self.engine: Engine = server.engine
         self._body: bytes | None = None
         self._read_body = read_body
 
@@ -66,10 +90,9 @@ class Endpoint(NamedTuple):
     source: str
 
     @property
-    def prefix(self) -> str | None:
-        """The path up to the argument of a prefix route, or None for an exact route."""
-        head, brace, _ = self.route.partition("{")
-        return head if brace else None
+    def path(self) -> str:
+        """The path of an exact route; of a prefix route what comes before the argument."""
+        return self.route.partition("{")[0]
 
 
 class Endpoints(list[Endpoint]):

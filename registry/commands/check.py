@@ -27,13 +27,15 @@ class UpdateCheck(Struct, frozen=True, omit_defaults=True, tag="update-check"):
     """Give a local check a status and an output.
 
     `create_index`, when not 0, makes it void unless the check is still the one that was created then:
-    a result of a run that a re-registration has overtaken.
+    a result of a run that a re-registration has overtaken. `ttl` says that it is a sign of life, which
+    only a TTL check takes.
     """
 
     check_id: str
     status: str
     output: str = ""
     create_index: int = 0
+    ttl: bool = False
 
 
 class ExpireTtl(Struct, frozen=True, omit_defaults=True, tag="expire-ttl"):

@@ -12,7 +12,7 @@ from registry.errors import LogCorrupt
 LEVEL = 1  # the highest version this program reads and writes
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Command)
+_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _PREFIX = bytes([LEVEL])
 
 

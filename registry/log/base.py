@@ -10,7 +10,8 @@ Promises
     * Time is stamped by the log and never goes back.
     * `follow` yields every entry after a position once and in order, whoever appended it; an entry is
       yielded only when it is durable.
-    * A writer sees its own entries in `follow` like everybody's, marked with the id it chose.
+    * A writer sees its own entries in `follow` like everybody's, marked with the id it chose. A writer's
+      name is new for every run of its process, else it would take entries of an earlier run for its own.
     * Cancelling the caller of `append` does not cancel the append.
 
 Several writers may append to one log, each through an object of its own with its own `writer` name.
@@ -28,7 +29,11 @@ class Arm(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """Holds while the deadline of `member` is still exactly the `score` that `Deadlines.due` showed."""
+    """Holds while the deadline of `member` is still exactly the `score` that `Deadlines.due` showed.
+
+    Judged when the batch is stored, after the arms of the records before it in the batch: two records
+    with the same condition, of which the first removes the deadline, are stored once.
+    """
 
     member: str
     score: float
@@ -53,7 +58,7 @@ class OwnId(NamedTuple):
 class Entry(NamedTuple):
     """One stored record: its index, the log's time (Unix seconds), who appended it, and its bytes."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on it
     time: float
     own_id: OwnId
     payload: bytes
@@ -65,9 +70,10 @@ class Reset(NamedTuple):
     `floor` is the lowest index the log will ever speak of again; what an answer shows as its index is
     at least that. A reset may arrive at any time: at start, after a restore, when a follower fell
     behind what the log still holds. Proposals that wait when it arrives may have been swallowed.
+    Index 0 without chunks is the empty state.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on it
     time: float
     floor: int
     chunks: tuple[bytes, ...]
@@ -76,12 +82,15 @@ class Reset(NamedTuple):
 class Newest(NamedTuple):
     """The newest stored index (0 for an empty log) and its time."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on it
     time: float
 
 
 class Stored(NamedTuple):
-    """The batch is durable. `void` holds the positions whose condition did not hold: not stored."""
+    """The batch is durable. `void` holds the positions whose condition did not hold: not stored.
+
+    `first` means nothing when all are void.
+    """
 
     first: int
     time: float
@@ -113,7 +122,7 @@ class Due(NamedTuple):
 class Beat(NamedTuple):
     """The answer to `Deadlines.beat`: the newest index when it was taken, and the members not armed."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on it
     unknown: tuple[str, ...]
 
 
@@ -121,7 +130,11 @@ class Deadlines(Protocol):
     """Times by which a sign of life must come: soft state, which the log keeps but does not record."""
 
     async def beat(self, members: Iterable[tuple[str, float]]) -> Beat:
-        """Move each armed member's deadline to its seconds from now. Costs no index."""
+        """Move each armed member's deadline to its seconds from now. Costs no index.
+
+        A beat is either before a `Condition` on its member, which then does not hold, or after it, and
+        then `Beat.index` covers what was stored.
+        """
 
     async def due(self, limit: int) -> list[Due]:
         """Up to `limit` members whose deadline has passed, earliest first. They stay armed."""
@@ -176,17 +189,31 @@ class Log(Protocol):
         """All entries after index `after`, as they become durable, in batches; or a `Reset`.
 
         Yields a `Reset` first when `after` is older than what the log still holds or newer than its
-        newest entry. Never ends by itself until the log is closed.
+        newest entry, and when it is 0 and there is a snapshot, which is how a process starts. Never ends
+        by itself until the log is closed; what was durable then and still is in memory is yielded first.
+
+        Raises:
+            LogUnavailable: history could not be read; follow again.
+            LogCorrupt: the snapshot is damaged.
         """
 
     async def newest(self) -> Newest:
-        """The newest stored index, asked of the store itself and not of this process's memory."""
+        """The newest stored index, asked of the store itself and not of this process's memory.
+
+        Raises:
+            LogUnavailable: the store does not answer.
+        """
 
     async def publish_snapshot(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> None:
         """Store a snapshot of the state as of `index`, then trim what no reader needs any more.
 
-        Chunks are at most 1 MiB. The entries of one snapshot's length before it are kept, so that a
-        follower that is a little behind need not be reset. Nothing changes when it fails half-way.
+        Chunks are at most 1 MiB. The entries after the snapshot before this one are kept, so that a
+        follower that is a little behind need not be reset. Nothing changes when it fails half-way, or
+        when the log has a snapshot of a higher index already.
+
+        Raises:
+            LogUnavailable: it could not be stored.
+            ValueError: `index` is beyond the newest entry.
         """
 
     def log_bytes_since_snapshot(self) -> int:

@@ -15,6 +15,8 @@ SERVICES_FILTERED: Topic = ("services-filtered", "")  # service and node rows: a
 CHECKS: Topic = ("checks", "")  # check rows
 CHECKS_BY_NODE: Topic = ("checks-by-node", "")  # check and node rows: a node-meta selector
 CATALOG: Topic = ("catalog", "")  # any row: the pages of the interface
+GATEWAYS: Topic = ("gateways", "")  # nothing yet: no config entry binds a gateway
+PEERS: Topic = ("peers", "")  # nothing yet: there are no peers
 LOCAL_SERVICES: Topic = ("local-services", "")  # rows written through the agent's interface
 LOCAL_CHECKS: Topic = ("local-checks", "")
 
@@ -24,6 +26,7 @@ HEALTH = "health"  # the same and their checks: health/service
 CONNECT = "connect"  # rows reached through the mesh under a name: catalog/connect
 CONNECT_HEALTH = "connect-health"  # the same and their checks: health/connect
 NODE = "node"  # one node row and its service rows
+MISSING_NODE = "missing-node"  # a name or a prefix of an id that no node has: its coming
 NODE_CHECKS = "node-checks"  # check rows of one node
 SERVICE_CHECKS = "service-checks"  # check rows of one service name
 SERVICE_CHECKS_BY_NODE = "service-checks-by-node"  # the same and the node rows

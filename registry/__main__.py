@@ -1,0 +1,105 @@
+"""The command line: flags become settings, the server runs, its end becomes an exit code.
+
+Exit codes: 0 after a clean stop, 1 when the server cannot start or its store fails, 2 for a setting that
+cannot be used. Each failure is one line on stderr. The server itself is `app.py`, imported only to run it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+try:
+    import click
+except ModuleNotFoundError:
+    raise SystemExit(
+        "registry: the packages of a server are missing: install this one with its extra 'server'"
+    ) from None
+
+from registry import __version__
+from registry.errors import LogError, SettingsError
+from registry.settings import ROWS, Row
+from registry.settings_docs import markdown
+from registry.settings_sources import settings_from
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows the flags under the headings of the settings table."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for each heading."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                heading = ROWS[param.name].group if param.name in ROWS else "Help"
+                groups.setdefault(heading, []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def _option(row: Row) -> click.Option:
+    default = row.kind.shown(row.default)
+    text = row.help + (f"  [{default}]" if default else "")
+    if row.kind.metavar == "BOOLEAN":
+        flags = f"{row.flag}/--no-{row.flag.removeprefix('--')}"
+        return click.Option([flags], default=None, help=text)
+    return click.Option([row.flag], multiple=True, metavar=row.kind.metavar, help=text)
+
+
+def _flags(given: dict[str, Any]) -> dict[str, Sequence[str]]:
+    """The texts of the flags that were given, by the name of the setting."""
+    texts = {name: [str(value)] if isinstance(value, bool) else value for name, value in given.items()}
+    return {name: value for name, value in texts.items() if value}
+
+
+def _serve(**given: Any) -> None:
+    settings = settings_from(_flags(given), os.environ)
+    from registry import app
+
+    sys.exit(app.run(settings))
+
+
+def _settings(as_markdown: bool) -> None:
+    """Show every setting with its default."""
+    if as_markdown:
+        click.echo(markdown(), nl=False)
+        return
+    for row in ROWS.values():
+        click.echo(f"{row.name:<36} {row.kind.shown(row.default) or '-'}")
+
+
+def commands() -> click.Group:
+    """The whole command line."""
+    top = click.Group("registry", help="A Consul-compatible registry of services and agents.")
+    click.version_option(__version__, prog_name="registry")(top)
+    serve_help = "Run the server until it is told to stop. What each flag sets: docs/configuration.md."
+    options: list[click.Parameter] = [_option(row) for row in ROWS.values()]
+    top.add_command(GroupedCommand("serve", callback=_serve, params=options, help=serve_help))
+    as_markdown = click.Option(["--markdown", "as_markdown"], is_flag=True, help="As the page of the documentation.")
+    top.add_command(click.Command("settings", callback=_settings, params=[as_markdown], help=_settings.__doc__))
+    return top
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        commands()()
+    except SettingsError as problem:
+        _fail(problem, EXIT_SETTINGS)
+    except (LogError, OSError) as problem:
+        _fail(problem, EXIT_FAILED)
+
+
+def _fail(problem: Exception, code: int) -> NoReturn:
+    line = " ".join(str(problem).split())
+    print(f"registry: {line}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

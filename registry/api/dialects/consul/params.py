@@ -1,0 +1,134 @@
+"""Parameters that many endpoints share: enterprise selectors, datacenter, read mode, blocking.
+
+Owns their order and their errors; what they mean for an answer is `reads.py`.
+Source: common.md §3, §8.1, §9, §10.
+"""
+
+import re
+
+from msgspec import Struct
+
+from registry.api.call import Call
+from registry.errors import InvalidRequest
+from registry.model.duration import nanoseconds
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_UNSIGNED = re.compile(r"[0-9]+")
+_LARGEST_INDEX = 2**64 - 1
+_JITTER_SHARE = 16  # a wait is stretched by up to a sixteenth of itself
+
+
+class ReadOptions(Struct, frozen=True):
+    """How a read wants to be answered: its mode, and from which index on it waits how long."""
+
+    mode: str = "leader"
+    min_index: int = 0
+    wait_seconds: float = 0.0
+    cached: bool = False
+
+
+def boolean(text: str) -> bool | None:
+    """What Go's ParseBool makes of a text; None when it is no boolean."""
+    return True if text in _TRUE else False if text in _FALSE else None
+
+
+def refuse_enterprise(call: Call) -> None:
+    """Refuse a namespace or a partition, which the community edition does not have.
+
+    Raises:
+        InvalidRequest: `enterprise`.
+    """
+    if call.headers.get("X-Consul-Namespace"):
+        raise InvalidRequest("enterprise", where="header", name="X-Consul-Namespace", what="Namespaces are")
+    if call.query.value("ns"):
+        raise InvalidRequest("enterprise", where="query parameter", name="ns", what="Namespaces are")
+    refuse_partition(call)
+
+
+def refuse_partition(call: Call) -> None:
+    """Refuse a partition alone, for the endpoints that look at nothing else.
+
+    Raises:
+        InvalidRequest: `enterprise`.
+    """
+    if call.headers.get("X-Consul-Partition"):
+        raise InvalidRequest("enterprise", where="header", name="X-Consul-Partition", what="Partitions are")
+    if call.query.value("partition"):
+        raise InvalidRequest("enterprise", where="query parameter", name="partition", what="Partitions are")
+
+
+def refuse_foreign_datacenter(call: Call) -> None:
+    """Refuse a datacenter that is not ours; `datacenter` counts before `dc`.
+
+    Raises:
+        InvalidRequest: `datacenter`.
+    """
+    wanted = call.query.value("datacenter") or call.query.value("dc")
+    if wanted and wanted.lower() != call.engine.state.server.datacenter.lower():
+        raise InvalidRequest("datacenter")
+
+
+def read_options(call: Call) -> ReadOptions:
+    """Mode, cache directives, wait and index of a read, in the order Consul looks at them.
+
+    Raises:
+        InvalidRequest: `consistency-conflict`, `cached-conflict`, `max-stale`, `cache-control`, `wait`, `index`.
+    """
+    query = call.query
+    if not query and "Cache-Control" not in call.headers:
+        return ReadOptions()
+    mode = _mode(call)
+    _check_cache_control(call.headers.get("Cache-Control", ""))
+    wait, min_index = blocking(call)
+    return ReadOptions(mode, min_index, wait, "cached" in query and call.server.settings.use_cache)
+
+
+def _mode(call: Call) -> str:
+    query = call.query
+    stale, consistent = "stale" in query, "consistent" in query
+    max_stale = query.value("max_stale")
+    if max_stale:
+        try:
+            stale = nanoseconds(max_stale) > 0 or stale
+        except InvalidRequest:
+            raise InvalidRequest("max-stale", value=max_stale) from None
+    if stale and consistent:
+        raise InvalidRequest("consistency-conflict")
+    if "cached" in query and consistent:
+        raise InvalidRequest("cached-conflict")
+    return "stale" if stale else "consistent" if consistent else "leader"
+
+
+def _check_cache_control(header: str) -> None:
+    for part in header.lower().split(","):
+        name, equals, value = part.strip().partition("=")
+        if name in ("max-age", "stale-if-error") and equals and not _UNSIGNED.fullmatch(value):
+            raise InvalidRequest("cache-control")
+
+
+def blocking(call: Call) -> tuple[float, int]:
+    """The wait (seconds, stretched by chance, within bounds) and the index of a blocking read.
+
+    Raises:
+        InvalidRequest: `wait`, `index`.
+    """
+    query, settings = call.query, call.server.settings
+    wait = 0.0
+    if text := query.value("wait"):
+        try:
+            wait = nanoseconds(text) / 1e9
+        except InvalidRequest:
+            raise InvalidRequest("wait") from None
+    if wait <= 0:
+        wait = settings.default_query_seconds
+    wait = min(wait, settings.max_query_seconds)
+    index = query.value("index")
+    if index and (not _UNSIGNED.fullmatch(index) or int(index) > _LARGEST_INDEX):
+        raise InvalidRequest("index")
+    return wait * (1 + call.engine.random() / _JITTER_SHARE), int(index or 0)
+
+
+def node_meta(call: Call) -> tuple[tuple[str, str], ...]:
+    """The `node-meta` selectors: key and value, split at the first colon."""
+    return tuple((key, value) for key, _, value in (one.partition(":") for one in call.query.values("node-meta")))

@@ -1,0 +1,137 @@
+"""How a read of the catalog is answered: from memory or computed, at once or after a change.
+
+Owns the headers of such answers and the rows' selection by `filter`, `near` and `node-meta`. Which rows
+and which topic an endpoint means is its own business. Source: common.md §6, §8, §9, §11.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
+
+from registry.api.call import Call
+from registry.api.dialects.consul.json import pretty
+from registry.api.dialects.consul.params import ReadOptions, node_meta, read_options
+from registry.api.reply import Reply
+from registry.core.engine import Question
+from registry.errors import RequestError
+from registry.model.filter import Selectors, compiled
+from registry.model.node import Node
+from registry.model.topic import Topic
+from registry.state.store import State
+
+Row = TypeVar("Row")
+_NOT_IN_KEY = frozenset({"index", "wait", "token"})
+_CACHED_REMEMBERED = 4096  # ?cached requests whose next answer is a HIT
+_FAILED = (
+    b"X-Consul-Index: 1\r\nX-Consul-Knownleader: false\r\nX-Consul-Lastcontact: 0\r\n"
+    b"X-Consul-Query-Backend: blocking-query\r\n"
+)
+
+
+async def answer(
+    call: Call,
+    topic: Topic,
+    query: Callable[[State], Any],
+    encode: Callable[[Any], bytes],
+    *,
+    options: ReadOptions | None = None,
+    consistency: bool = True,
+    cacheable: bool = False,
+    only_if_different: bool = False,
+    keep: bool = True,
+) -> Reply:
+    """The answer to an index-bearing read, with its headers.
+
+    Blocks when the request names an index: until the topic's index is over it, or the wait is over.
+
+    Args:
+        consistency: whether the answer names its read mode. cacheable: whether `?cached` means anything.
+        only_if_different: a change that leaves the bytes as they were does not end the wait.
+        keep: whether every change of the bytes touches the topic, so that they may be kept ready.
+    """
+    options = options or read_options(call)
+    question = Question(
+        topic,
+        (call.route, call.argument, call.query.without(_NOT_IN_KEY)),
+        query,
+        _laid_out(call, encode),
+        keep=keep,
+        only_if_different=only_if_different,
+    )
+    if options.min_index:
+        found, waited = await call.engine.after(question, options.min_index, options.wait_seconds)
+    else:
+        found, waited = call.engine.answer(question), False
+    headers = _headers(found.index, options.mode if consistency else "")
+    if cacheable and options.cached:
+        hit = _seen_before(call, question.key) and not waited
+        headers += b"X-Cache: HIT\r\nAge: 0\r\n" if hit else b"X-Cache: MISS\r\n"
+        return Reply(body=found.body, headers=headers, ready=found if hit else None, waited=waited)
+    return Reply(body=found.body, headers=headers, ready=found, waited=waited)
+
+
+def local_answer(
+    call: Call, topic: Topic, query: Callable[[State], Any], encode: Callable[[Any], bytes]
+) -> Reply:
+    """The answer to a read of the agent's own rows: no index, no blocking, ready all the same."""
+    key = (call.route, call.argument, call.query.without(_NOT_IN_KEY))
+    found = call.engine.answer(Question(topic, key, query, _laid_out(call, encode)))
+    return Reply(body=found.body, ready=found)
+
+
+def _laid_out(call: Call, encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    if "pretty" in call.query:
+        return lambda rows: pretty(encode(rows), newline=True)
+    if call.server.settings.pretty:
+        return lambda rows: pretty(encode(rows), newline=False)
+    return encode
+
+
+def _headers(index: int, mode: str) -> bytes:
+    effective = b"X-Consul-Effective-Consistency: %b\r\n" % mode.encode() if mode else b""
+    return (
+        b"%bX-Consul-Index: %d\r\nX-Consul-Knownleader: true\r\nX-Consul-Lastcontact: 0\r\n"
+        b"X-Consul-Query-Backend: blocking-query\r\n" % (effective, index)
+    )
+
+
+def _seen_before(call: Call, key: Hashable) -> bool:
+    seen = call.server.seen_cached
+    if key in seen:
+        seen.move_to_end(key)
+        return True
+    seen[key] = None
+    if len(seen) > _CACHED_REMEMBERED:
+        seen.popitem(last=False)
+    return False
+
+
+def failing_with_index(error: RequestError) -> RequestError:
+    """Mark an error that comes after the parameters: its answer carries index headers (common.md §6)."""
+    error.values["headers"] = _FAILED
+    return error
+
+
+def predicate(call: Call, selectors: Selectors) -> Callable[[Any], bool] | None:
+    """The request's `filter` as a predicate over rows; None when it has none.
+
+    Raises:
+        InvalidRequest: `filter-syntax`, `filter-selector`.
+    """
+    text = call.query.value("filter")
+    return compiled(text, selectors) if text else None
+
+
+def nodes_matching(call: Call) -> Callable[[Node], bool] | None:
+    """The request's `node-meta` as a predicate over nodes; None when it has none."""
+    wanted = node_meta(call)
+    if not wanted:
+        return None
+    return lambda node: node.meta is not None and all(node.meta.get(key) == value for key, value in wanted)
+
+
+def selected(rows: Iterable[Row], *predicates: Callable[[Row], bool] | None) -> list[Row]:
+    """The rows that pass every predicate given."""
+    active = [one for one in predicates if one is not None]
+    if not active:
+        return list(rows)
+    return [row for row in rows if all(one(row) for one in active)]

@@ -1,0 +1,257 @@
+"""What the registry counts: requests, reads in memory, appends, and how big the state is.
+
+Owns the figures; it must cost next to nothing where they are raised, so they are plain numbers that are turned
+into samples when somebody asks (`metrics_page.py` for Prometheus, the Consul dialect for its JSON). Endpoints
+are labels, ids of instances never are.
+"""
+
+import gc
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from registry.api.metrics_intervals import Aggregate, Interval, Intervals, Named, changed
+from registry.clock import Clock
+from registry.commands import Command
+from registry.errors import RequestError
+
+if TYPE_CHECKING:
+    from registry.core.engine import Engine
+
+LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)  # records
+METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"  # the label for whatever a client could make up
+STATUSES = ("passing", "warning", "critical")
+
+
+class Histogram:
+    """Values by size: how many were at most each bound, and their sum."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Take in one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def frozen(self) -> "HistogramFigures":
+        """The figures as they are now."""
+        return HistogramFigures(self.bounds, tuple(self.counts), self.total)
+
+
+class EndpointFigures:
+    """The requests of one endpoint. `ready` counts those answered from memory without being parsed: all 200."""
+
+    __slots__ = ("latency", "method", "ready", "recent", "route", "statuses")
+
+    def __init__(self, route: str, method: str) -> None:
+        self.route = route
+        self.method = method
+        self.ready = 0
+        self.statuses: dict[int, int] = {}
+        self.latency = Histogram(LATENCY_BOUNDS)
+        self.recent = Aggregate()
+
+    def count(self, status: int, seconds: float) -> None:
+        """One request was answered after `seconds`, a blocking one's wait included."""
+        statuses = self.statuses
+        statuses[status] = statuses.get(status, 0) + 1
+        self.latency.add(seconds)
+        self.recent.add(seconds * 1000)
+
+
+class Metrics:
+    """Every figure of one server."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.endpoints: dict[tuple[str, str], EndpointFigures] = {}
+        self.commands: Counter[tuple[str, str]] = Counter()  # (kind, outcome)
+        self.appends: Counter[str] = Counter()  # by outcome
+        self.append_seconds = Histogram(LATENCY_BOUNDS)
+        self.append_records = Histogram(BATCH_BOUNDS)
+        self.snapshots = 0
+        self.resets = 0
+        self.collections = 0
+        self.collection_seconds = 0.0
+        self.intervals = Intervals(self._taken)
+        self._engine: Engine | None = None
+        self._recent_appends, self._recent_commits, self._recent_pauses = Aggregate(), Aggregate(), Aggregate()
+        self._pause_begun = 0
+
+    # Life
+
+    def start(self, clock: Clock, engine: "Engine") -> None:
+        """Begin to count what happens by itself; `engine` is asked for sizes when somebody wants to know."""
+        self._engine = engine
+        gc.callbacks.append(self._collected)
+        self.intervals.start(clock)
+
+    def stop(self) -> None:
+        """The end of `start`; idempotent."""
+        if self._collected in gc.callbacks:
+            gc.callbacks.remove(self._collected)
+        self.intervals.stop()
+
+    # Raised by others
+
+    def endpoint(self, route: str, method: str) -> EndpointFigures:
+        """The figures of an endpoint; methods that no endpoint has are counted together."""
+        figures = self.endpoints.get((route, method))
+        if figures is None:
+            known = method if method in METHODS else OTHER
+            figures = self.endpoints.get((route, known))
+            if figures is None:
+                figures = self.endpoints[route, known] = EndpointFigures(route, known)
+        return figures
+
+    def appended(self, records: int, seconds: float, outcome: str) -> None:
+        """A batch came back from the log."""
+        self.appends[outcome] += 1
+        self.append_seconds.add(seconds)
+        self.append_records.add(records)
+        self._recent_appends.add(records)
+        self._recent_commits.add(seconds * 1000)
+
+    def applied(self, command: Command, refusal: RequestError | None) -> None:
+        """The state took a command in or refused it."""
+        self.commands[type(command).__name__, "applied" if refusal is None else "refused"] += 1
+
+    def skipped(self, command: Command) -> None:
+        """A write that changes nothing was answered without an append."""
+        self.commands[type(command).__name__, "skipped"] += 1
+
+    def _collected(self, phase: str, info: dict[str, Any]) -> None:
+        if phase == "start":
+            self._pause_begun = time.perf_counter_ns()
+            return
+        pause = time.perf_counter_ns() - self._pause_begun
+        self.collections += 1
+        self.collection_seconds += pause / 1e9
+        self._recent_pauses.add(pause)
+
+    # Asked for
+
+    def _taken(self, start: float) -> Interval:
+        """What came since the last time; the sums begin anew."""
+        interval = Interval(start, changed(self._counters()), changed(self._samples()))
+        for endpoint in self.endpoints.values():
+            endpoint.recent = Aggregate()
+        self._recent_appends, self._recent_commits, self._recent_pauses = Aggregate(), Aggregate(), Aggregate()
+        return interval
+
+    def _counters(self) -> Iterator[Named]:
+        yield Named("raft.apply", (), self._recent_appends)
+
+    def _samples(self) -> Iterator[Named]:
+        yield Named("raft.commitTime", (), self._recent_commits)
+        yield Named("runtime.gc_pause_ns", (), self._recent_pauses)
+        for one in self.endpoints.values():
+            path = one.route.partition("{")[0].removeprefix("/").replace("/", "_")
+            yield Named("api.http", (("method", one.method), ("path", path)), one.recent)
+
+    def figures(self) -> "Figures":
+        """Everything as it is now; cheap, and safe to be read on another thread."""
+        engine = self._engine
+        return Figures(
+            endpoints=tuple(
+                EndpointCounts(one.route, one.method, one.ready, dict(one.statuses), one.latency.frozen())
+                for one in self.endpoints.values()
+            ),
+            in_flight=self.in_flight,
+            commands=dict(self.commands),
+            appends=dict(self.appends),
+            append_seconds=self.append_seconds.frozen(),
+            append_records=self.append_records.frozen(),
+            snapshots=self.snapshots,
+            resets=self.resets,
+            collections=self.collections,
+            collection_seconds=self.collection_seconds,
+            cache=cache_figures(engine) if engine is not None else CacheFigures(),
+            sizes=state_sizes(engine) if engine is not None else StateSizes(),
+        )
+
+
+class HistogramFigures(Struct, frozen=True):
+    """A histogram as it was; `counts` has one more than `bounds`, for what is over the last."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
+class EndpointCounts(Struct, frozen=True):
+    """An endpoint's requests as they were."""
+
+    route: str
+    method: str
+    ready: int
+    statuses: dict[int, int]
+    latency: HistogramFigures
+
+
+class CacheFigures(Struct, frozen=True):
+    """Ready answers: look-ups, bytes kept, and readers that wait."""
+
+    hits: int = 0
+    misses: int = 0
+    size_bytes: int = 0
+    parked: int = 0
+
+
+class StateSizes(Struct, frozen=True):
+    """Rows of the state; `checks` by status."""
+
+    index: int = 0
+    nodes: int = 0
+    services: int = 0
+    instances: int = 0
+    checks: dict[str, int] = {}
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """All figures at one moment."""
+
+    endpoints: tuple[EndpointCounts, ...]
+    in_flight: int
+    commands: dict[tuple[str, str], int]
+    appends: dict[str, int]
+    append_seconds: HistogramFigures
+    append_records: HistogramFigures
+    snapshots: int
+    resets: int
+    collections: int
+    collection_seconds: float
+    cache: CacheFigures
+    sizes: StateSizes
+
+
+def cache_figures(engine: "Engine") -> CacheFigures:
+    """The figures of the ready answers."""
+    topics = engine.topics
+    return CacheFigures(topics.hits, topics.misses, topics.bytes, topics.parked)
+
+
+def state_sizes(engine: "Engine") -> StateSizes:
+    """The sizes of the tables, without looking at a row."""
+    state = engine.state
+    checks = dict.fromkeys((*STATUSES, OTHER), 0)
+    for status, rows in state.checks_by_status.items():
+        checks[status if status in checks else OTHER] += len(rows)
+    return StateSizes(
+        index=state.applied,
+        nodes=len(state.node_rows),
+        services=len(state.by_service),
+        instances=sum(map(len, state.by_service.values())),
+        checks=checks,
+    )

@@ -1,0 +1,132 @@
+"""The figures in Prometheus' text formats.
+
+Owns the names of our metrics (all begin with `registry_`) and their help lines. It runs on a thread of its own,
+because it reads /proc and takes milliseconds: it sees frozen figures only.
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from registry.api.metrics import Figures, HistogramFigures
+
+PREFIX = "registry"
+
+
+def page(figures: Figures, version: str, accept: str = "") -> tuple[bytes, str]:
+    """The text and its content type; OpenMetrics when `accept` (the request's header) asks for it."""
+    encode, content_type = choose_encoder(accept)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(figures, version))
+    ProcessCollector(PREFIX, registry=registry)
+    return encode(registry), content_type
+
+
+class _Families(Collector):
+    """All families but those of the process."""
+
+    def __init__(self, figures: Figures, version: str) -> None:
+        self._figures = figures
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("info", "1, with the version of this registry as a label.", ("version",), {(self._version,): 1})
+        yield from self._requests()
+        yield from self._reads()
+        yield from self._log()
+        yield from self._sizes()
+        yield _counter("gc_collections", "Runs of the garbage collector.", (), {(): self._figures.collections})
+        yield _counter(
+            "gc_pause_seconds", "Time that all runs of the garbage collector took.", (),
+            {(): self._figures.collection_seconds},
+        )  # fmt: skip
+
+    def _requests(self) -> Iterator[Metric]:
+        labels = ("endpoint", "method", "status")
+        requests: dict[tuple[str, ...], float] = {}
+        latency = HistogramMetricFamily(
+            f"{PREFIX}_http_request_seconds",
+            "Time to the answer, a blocking read's wait included; without answers repeated from memory.",
+            labels=labels[:2],
+        )
+        for one in self._figures.endpoints:
+            for status, count in one.statuses.items():
+                requests[one.route, one.method, str(status)] = count
+            if one.ready:
+                key = (one.route, one.method, "200")
+                requests[key] = requests.get(key, 0) + one.ready
+            buckets, total = _buckets(one.latency)
+            latency.add_metric([one.route, one.method], buckets, total)
+        yield _counter("http_requests", "Requests answered.", labels, requests)
+        yield latency
+        ready = {(one.route, one.method): one.ready for one in self._figures.endpoints if one.ready}
+        yield _counter(
+            "http_requests_repeated", "Requests answered from memory without being parsed; they are requests too.",
+            labels[:2], ready,
+        )  # fmt: skip
+        yield _gauge("http_requests_in_flight", "Requests being answered, waiting ones included.", (),
+                     {(): self._figures.in_flight})  # fmt: skip
+
+    def _reads(self) -> Iterator[Metric]:
+        cache = self._figures.cache
+        yield _gauge("parked_readers", "Blocking reads that wait for a change.", (), {(): cache.parked})
+        yield _counter("cache_hits", "Answers that were ready in memory.", (), {(): cache.hits})
+        yield _counter("cache_misses", "Answers that had to be computed.", (), {(): cache.misses})
+        yield _gauge("cache_bytes", "Bytes of the answers kept ready.", (), {(): cache.size_bytes})
+
+    def _log(self) -> Iterator[Metric]:
+        figures = self._figures
+        appends = {(outcome,): count for outcome, count in figures.appends.items()}
+        yield _counter("log_appends", "Batches given to the log, by outcome.", ("outcome",), appends)
+        yield _histogram("log_append_seconds", "Time until a batch came back from the log.", figures.append_seconds)
+        yield _histogram("log_append_records", "Records in a batch.", figures.append_records)
+        yield _counter("commands", "Writes by kind and outcome.", ("command", "outcome"), figures.commands)
+        yield _counter("log_snapshots", "Snapshots published.", (), {(): figures.snapshots})
+        yield _counter("log_resets", "Times the state was replaced by a snapshot.", (), {(): figures.resets})
+
+    def _sizes(self) -> Iterator[Metric]:
+        sizes = self._figures.sizes
+        yield _gauge("state_index", "Index of the newest entry that the state has.", (), {(): sizes.index})
+        yield _gauge("nodes", "Nodes in the catalog.", (), {(): sizes.nodes})
+        yield _gauge("services", "Service names in the catalog.", (), {(): sizes.services})
+        yield _gauge("instances", "Service instances in the catalog.", (), {(): sizes.instances})
+        checks = {(status,): count for status, count in sizes.checks.items()}
+        yield _gauge("checks", "Health checks by status.", ("status",), checks)
+
+
+Samples = dict[tuple[str, ...], float]
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...], samples: Samples) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
+    for values, value in samples.items():
+        family.add_metric(list(values), value)
+    return family
+
+
+def _counter(name: str, text: str, labels: tuple[str, ...], samples: Samples) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=labels)
+    for values, value in samples.items():
+        family.add_metric(list(values), value)
+    return family
+
+
+def _histogram(name: str, text: str, figures: HistogramFigures) -> Metric:
+    family = HistogramMetricFamily(f"{PREFIX}_{name}", text)
+    buckets, total = _buckets(figures)
+    family.add_metric([], buckets, total)
+    return family
+
+
+def _buckets(figures: HistogramFigures) -> tuple[list[tuple[str, float]], float]:
+    """Counts up to each bound, as Prometheus adds them up."""
+    buckets, count = [], 0
+    for bound, within in zip((*map(str, figures.bounds), "+Inf"), figures.counts, strict=True):
+        count += within
+        buckets.append((bound, count))
+    return buckets, figures.total

@@ -1,0 +1,231 @@
+"""The aiohttp adapter: connections in, bytes out. The only file of the edge that knows aiohttp.
+
+Owns one `Connection` a client: aiohttp's parser, flow control and keep-alive, with a request loop of our
+own, because the general one costs a task, a request object and a header dictionary for each request.
+What a request means is `api/edge.py`.
+
+A request whose bytes are exactly those of one answered from memory before is answered where its bytes
+arrive, without being parsed again: equal bytes have an equal meaning. That is done only between
+requests, when the piece that arrived begins at the first byte of a request and holds nothing else.
+
+It builds on these parts of `aiohttp.web_protocol.RequestHandler` that are not public, so the version is
+pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, `_close`, `_loop`,
+`_request_in_progress`, `_handler_waiter`, `_next_keepalive_close_time`, `_keepalive_timeout`,
+`_buffer_paused`, `_msg_queue_resume_size`, `_resume_reading_if_drained`, `_drain_helper`, `_paused`.
+"""
+
+import asyncio
+import zlib
+from typing import Any
+
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from registry.api.edge import Edge
+from registry.api.http import accepts_gzip, status_line
+from registry.api.reply import Reply
+from registry.errors import InvalidRequest, TooLarge
+
+_END = b"\r\n\r\n"
+_CLOSE = b"Connection: close\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
+)
+_LINGER_SECONDS = 10.0  # how long the rest of a body that nobody wanted is read before the connection is cut
+
+
+async def _refuse(request: web.BaseRequest) -> web.StreamResponse:
+    """aiohttp asks for a handler; `Connection.start` never calls it."""
+    raise web.HTTPNotFound
+
+
+class Listener(web.Server):
+    """Makes a `Connection` for each client of one port."""
+
+    def __init__(self, edge: Edge, *, max_header_bytes: int, keepalive_seconds: float) -> None:
+        super().__init__(_refuse, handler_cancellation=True)
+        self.edge = edge
+        self._options: dict[str, Any] = {
+            "keepalive_timeout": keepalive_seconds,
+            "access_log": None,
+            "auto_decompress": False,
+            "max_line_size": max_header_bytes,
+            "max_field_size": max_header_bytes,
+            "max_headers": 10_000,
+        }
+
+    def __call__(self) -> RequestHandler:
+        """A connection for the transport that asyncio is about to make."""
+        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+
+class Connection(RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_aligned", "_awaited_bytes", "_edge", "_raw")
+
+    def __init__(self, listener: Listener, **options: Any) -> None:
+        super().__init__(listener, **options)
+        self._edge = listener.edge
+        self._aligned = True  # the next byte to arrive is the first of a request
+        self._awaited_bytes = 0  # of a body whose length is known
+        self._raw: bytes | None = None  # the request at hand, if it came whole and alone and without a body
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request seen before at once; give anything else to the parser."""
+        waiter = self._waiter
+        idle = self._aligned and waiter is not None and not waiter.done() and not self._messages
+        if idle:
+            ready = self._edge.ready(data)
+            if ready is not None and self.transport is not None:
+                self.transport.write(ready)
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                return
+        before = len(self._messages)
+        super().data_received(data)
+        self._note_alignment(data, idle, len(self._messages) - before)
+
+    def _note_alignment(self, data: bytes, idle: bool, parsed: int) -> None:
+        """Keep track of whether requests and pieces of bytes begin together; once lost, it stays lost."""
+        self._raw = None
+        if self._awaited_bytes:
+            self._awaited_bytes -= len(data)
+            self._aligned = self._awaited_bytes == 0
+            self._awaited_bytes = max(self._awaited_bytes, 0)
+        elif not self._aligned or parsed != 1 or not idle:
+            self._aligned = False
+        elif data.endswith(_END) and data.find(_END) == len(data) - 4:
+            self._raw = data
+        else:
+            head = data.find(_END)
+            length = self._messages[-1][0].headers.get("Content-Length", "")
+            missing = int(length) - (len(data) - head - 4) if head > 0 and length.isdecimal() else -1
+            self._aligned, self._awaited_bytes = missing == 0, max(missing, 0)
+
+    async def start(self) -> None:
+        """Answer one request after another until either side closes the connection."""
+        try:
+            while not self._force_close:
+                if not self._messages:
+                    self._waiter = self._loop.create_future()
+                    try:
+                        await self._waiter
+                    finally:
+                        self._waiter = None
+                message, payload = self._messages.popleft()
+                if self._parser is not None:
+                    self._parser.message_consumed()
+                if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                    self._resume_reading_if_drained()
+                if isinstance(message, _ErrInfo):
+                    self._write(_BAD_REQUEST)
+                    break
+                self._request_in_progress = True
+                try:
+                    keep = await self._serve(message, payload)
+                finally:
+                    self._request_in_progress = False
+                    if self._handler_waiter is not None and not self._handler_waiter.done():
+                        self._handler_waiter.set_result(None)
+                if not keep or self._close:
+                    break
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        except asyncio.CancelledError:
+            self.force_close()
+            raise
+        except ConnectionError:
+            pass
+        self._task_handler = None
+        if self.transport is not None:
+            self.transport.close()
+
+    async def _serve(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        """Answer one request; whether the connection stays open."""
+        raw, self._raw = self._raw, None
+
+        async def read_body(limit_bytes: int) -> bytes:
+            return await self._body(message, payload, limit_bytes)
+
+        peer = self.peername
+        remote = peer[0] if isinstance(peer, tuple) else ""
+        head, reply = await self._edge.respond(
+            message.method, message.path, message.headers, remote, read_body, None if message.should_close else raw
+        )
+        if self.transport is None:
+            return False
+        keep = not message.should_close and not self._close and await self._drained(payload)
+        if reply.stream is not None:
+            await self._stream(head, reply, message)
+            return False
+        parts = (head, b"" if keep else _CLOSE, self._edge.stamp.date(), b"\r\n")
+        self._write(b"".join(parts if message.method == "HEAD" else (*parts, reply.body)))
+        if self._paused:
+            await self._drain_helper()
+        return keep
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    async def _body(self, message: RawRequestMessage, payload: StreamReader, limit_bytes: int) -> bytes:
+        """The request's body.
+
+        Raises:
+            TooLarge: `body`, it is over `limit_bytes` by its own word or in fact.
+            InvalidRequest: `body-broken`, it does not arrive as announced.
+        """
+        length = message.headers.get("Content-Length", "")
+        if limit_bytes and length.isdecimal() and int(length) > limit_bytes:
+            raise TooLarge("body", size=int(length), limit=limit_bytes)
+        if message.headers.get("Expect", "").lower() == "100-continue" and not payload.is_eof():
+            self._write(_CONTINUE)
+        try:
+            if not limit_bytes or payload.is_eof():
+                return await payload.read()
+            pieces, size = [], 0
+            while piece := await payload.readany():
+                size += len(piece)
+                if size > limit_bytes:
+                    raise TooLarge("body", size=size, limit=limit_bytes)
+                pieces.append(piece)
+            return b"".join(pieces)
+        except (HttpProcessingError, web.RequestPayloadError):
+            self._close = True
+            raise InvalidRequest("body-broken") from None
+
+    async def _drained(self, payload: StreamReader) -> bool:
+        """Read what the handler left of the body, so that the next request begins where it should."""
+        if payload.is_eof():
+            return True
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while not payload.at_eof():
+                    await payload.readany()
+        except (TimeoutError, HttpProcessingError, web.RequestPayloadError):
+            return False
+        return True
+
+    async def _stream(self, head: bytes, reply: Reply, message: RawRequestMessage) -> None:
+        """Send an endless reply in chunks, packed where the client takes it, until it ends or the client goes."""
+        assert reply.stream is not None
+        packer = None
+        if accepts_gzip(message.headers.get("Accept-Encoding", "")):
+            packer = zlib.compressobj(wbits=31)
+            head += b"Content-Encoding: gzip\r\n"
+        self._write(b"".join((head, b"Transfer-Encoding: chunked\r\n", _CLOSE, self._edge.stamp.date(), b"\r\n")))
+        async for piece in reply.stream:
+            if self.transport is None:
+                return
+            if packer is not None:
+                piece = packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
+            if piece:
+                self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await self._drain_helper()
+        rest = packer.flush() if packer is not None else b""
+        self._write((b"%x\r\n%b\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
+
+
+__all__ = ["Connection", "Listener", "status_line"]

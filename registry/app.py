@@ -1,0 +1,263 @@
+"""One server, put together: the only module that knows all the parts.
+
+Owns the order of starting and stopping, the server's identity, reloading, and the process around it.
+"""
+
+import asyncio
+import gc
+import random
+import resource
+import secrets
+import signal
+import socket
+import sys
+import uuid
+from typing import Any
+
+from registry.api.dialects.consul import ConsulDialect
+from registry.api.dialects.consul.file_definitions import file_rows
+from registry.api.dialects.own import OwnDialect
+from registry.api.edge import Edge
+from registry.api.metrics import Metrics
+from registry.api.server import Listener
+from registry.clock import Clock, SystemClock
+from registry.commands import StartServer
+from registry.core.engine import Engine, Options
+from registry.core.observer import Observer
+from registry.errors import LogError, RequestError, SettingsError
+from registry.events import Events
+from registry.log.base import Log
+from registry.log.open import open_log
+from registry.observing import EventObserver
+from registry.settings import Settings
+from registry.settings_addresses import advertised_address
+from registry.settings_sources import reread
+
+CONSUL_VERSION = "1.21.4"  # the version we answer as
+_SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to let go of the interpreter
+_KEEPALIVE_SECONDS = 3630.0  # longer than the idle time of usual proxies
+_BACKLOG = 4096
+
+
+class App:
+    """A registry with its listeners, on the running event loop."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, log: Log | None = None,
+                 events: Events | None = None, chance: Any = random.random) -> None:  # fmt: skip
+        """Args:
+        log: a log to use instead of the settings' store. chance: numbers in [0, 1) for spread waits.
+        """
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.events = events or Events(level=settings.log_level, log_format=settings.log_format, stream=sys.stderr)
+        self._stopped: asyncio.Event = asyncio.Event()
+        self._listener: Listener | None = None
+        self._servers: list[asyncio.Server] = []
+        self.addresses: list[tuple[str, int]] = []
+        log = log or open_log(
+            settings.store_url, now=self.clock.now, elapsed=self.clock.elapsed, writer=secrets.token_hex(4)
+        )
+        self.metrics = Metrics()
+        self.engine = Engine(
+            log, self.clock, options=_options(settings), random=chance, observer=self._observer()
+        )
+        self.edge = Edge(
+            self.engine,
+            (OwnDialect(), _consul(settings)),
+            settings=settings,
+            metrics=self.metrics,
+            events=self.events,
+            stop=self.stop,
+            reload=self.reload,
+        )
+        self.metrics.watch(self.engine)
+
+    def _observer(self) -> Observer:
+        return EventObserver(self.events, self.metrics)
+
+    # Life
+
+    async def start(self) -> None:
+        """Recover the store, take up the identity it holds, and listen.
+
+        Raises:
+            LogError: the store cannot be opened. SettingsError: it belongs to another node, or a definition
+            in a file is wrong. OSError: a port is taken.
+        """
+        for notice in self.settings.notices:
+            say = self.events.agent.warning if notice.level == "warning" else self.events.agent.info
+            say(notice.event, **notice.values)
+        await self.engine.start()
+        await self._identify()
+        await self._write_file_rows(self.settings)
+        self._listener = Listener(
+            self.edge, max_header_bytes=self.settings.max_header_bytes, keepalive_seconds=_KEEPALIVE_SECONDS
+        )
+        for port in (self.settings.http_port, *self.settings.extra_http_ports):
+            await self._listen(port)
+
+    async def _listen(self, port: int) -> None:
+        assert self._listener is not None
+        bind = self.settings.bind
+        server = await asyncio.get_running_loop().create_server(self._listener, bind, port, backlog=_BACKLOG)
+        self._servers.append(server)
+        self.addresses.append(server.sockets[0].getsockname()[:2])
+        self.events.agent.info("Listening", address=self.addresses[-1][0], port=self.addresses[-1][1])
+
+    async def close(self) -> None:
+        """Stop accepting, let waiting readers go, finish what is in flight, store it, let go of the store."""
+        for server in self._servers:
+            server.close()
+        self.engine.topics.release()
+        if self._listener is not None:
+            self._listener.pre_shutdown()
+            await self._listener.shutdown(self.settings.shutdown_grace_seconds)
+        await self.engine.stop()
+
+    def stop(self) -> None:
+        """Begin to shut down; returns at once."""
+        self._stopped.set()
+
+    async def until_stopped(self) -> int:
+        """Wait for the end and return the exit code: 0 when asked to stop, 1 when the engine gave up."""
+        assert self.engine.failed is not None
+        stopped = asyncio.get_running_loop().create_task(self._stopped.wait())
+        await asyncio.wait({stopped, self.engine.failed}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if self.engine.failed.done():
+            error = self.engine.failed.result()
+            self.events.agent.error("The registry cannot go on", error=str(error), cause=repr(error.__cause__))
+            return 1
+        return 0
+
+    # Identity
+
+    async def _identify(self) -> None:
+        """Be the node that the log knows, or at the first start become one."""
+        stored, settings = self.engine.state.server, self.settings
+        if stored.node and settings.node and settings.node != stored.node:
+            raise SettingsError("node", f"the store belongs to node {stored.node!r}, not to {settings.node!r}")
+        address = advertised_address(settings)
+        command = StartServer(
+            node=stored.node or settings.node or socket.gethostname(),
+            id=stored.id or str(uuid.uuid4()),
+            datacenter=settings.datacenter,
+            address=address,
+            meta={"consul-network-segment": "", "consul-version": CONSUL_VERSION, **settings.node_meta},
+            tagged_addresses=_tagged(address),
+            service_meta=_SERVICE_META,
+        )
+        if not _is(stored, command):
+            await self.engine.propose(command)
+
+    # Files
+
+    async def reload(self) -> None:
+        """Read the configuration files again: rows from files, log level and limits follow them.
+
+        Raises:
+            SettingsError: a file is wrong; nothing changed.
+        """
+        loop = asyncio.get_running_loop()
+        again = await loop.run_in_executor(None, reread, self.settings)
+        await self._write_file_rows(again.settings)
+        self.settings = self.edge.settings = again.settings
+        self.events.set_level(again.settings.log_level)
+        for name in again.not_reloadable:
+            self.events.agent.warning("Changed, but read at the next start only", setting=name)
+        self.events.agent.info("Configuration reloaded")
+
+    async def _write_file_rows(self, settings: Settings) -> None:
+        try:
+            await self.engine.propose(file_rows(settings))
+        except RequestError as error:
+            raise SettingsError("config_file", f"a definition cannot be stored: {error}") from None
+
+
+_SERVICE_META = {
+    "non_voter": "false",
+    "raft_version": "3",
+    "read_replica": "false",
+    "serf_protocol_current": "2",
+    "serf_protocol_max": "5",
+    "serf_protocol_min": "1",
+    "version": CONSUL_VERSION,
+}
+
+
+def _is(stored: Any, command: StartServer) -> bool:
+    return all(
+        getattr(stored, name) == getattr(command, name)
+        for name in ("node", "id", "datacenter", "address", "meta", "tagged_addresses", "service_meta")
+    )
+
+
+def _tagged(address: str) -> dict[str, str]:
+    family = "ipv6" if ":" in address else "ipv4"
+    return {"lan": address, f"lan_{family}": address, "wan": address, f"wan_{family}": address}
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        max_pending_writes=settings.max_pending_writes,
+        check_update_interval_seconds=settings.check_update_interval_seconds,
+        deregister_critical_minimum_seconds=settings.deregister_critical_minimum_seconds,
+        snapshot_min_bytes=settings.snapshot_min_bytes,
+        answers_per_topic=settings.answers_per_topic,
+        answers_bytes=settings.answers_bytes,
+    )
+
+
+def _consul(settings: Settings) -> ConsulDialect:
+    return ConsulDialect(
+        block_endpoints=settings.block_endpoints,
+        allow_write_from=settings.allow_write_http_from,
+        translate_addresses=settings.translate_wan_addrs,
+    )
+
+
+def run(settings: Settings) -> int:
+    """Run one server until it is told to stop; returns the exit code.
+
+    SIGTERM and SIGINT stop it, SIGHUP reloads. Raises what `App.start` raises.
+    """
+    _raise_file_limit()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_run(settings))
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(settings: Settings) -> int:
+    app = App(settings)
+    loop = asyncio.get_running_loop()
+    try:
+        await app.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, app.stop)
+        reloads: set[asyncio.Task[None]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(_reload(app))))
+        gc.freeze()
+        return await app.until_stopped()
+    finally:
+        await app.close()
+        await loop.run_in_executor(None, app.events.close)
+
+
+async def _reload(app: App) -> None:
+    try:
+        await app.reload()
+    except (SettingsError, LogError) as error:
+        app.events.agent.error("Reload failed; nothing changed", error=str(error))
+
+
+def _raise_file_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,466 @@
+"""The engine: the one way a write becomes part of the state, and the one way a reader gets an answer.
+
+Owns the queue of proposals, the order append → apply → wake → answer, and the housekeeping that follows
+from time. It knows logs by their contract only, and nothing of HTTP. Nothing here assumes that this
+process is the only writer: what is applied is what `follow` yields, our own entries like any other's.
+
+Atomicity: code between two awaits is atomic. `_apply` takes in a whole batch without awaiting, so a
+reader sees all of it or nothing.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from registry.clock import Clock
+from registry.commands import Command, UpdateCheck
+from registry.commands.codec import encoded
+from registry.core import deadlines
+from registry.core.keys import WriteKey, check_key, keys_of, node_key
+from registry.core.observer import Observer
+from registry.core.outputs import DeferredOutputs
+from registry.core.recovery import apply_entry, state_of
+from registry.core.topics import Answer, Question, Topics, resolve
+from registry.errors import InvalidRequest, LogUnavailable, RequestError, TooManyRequests
+from registry.log.base import Condition, Due, Entry, Log, NotStored, Record, Reset, Stored
+from registry.model.check import CRITICAL
+from registry.model.topic import Topic
+from registry.state.changes import Changes
+from registry.state.local_checks import expired_output, is_ttl
+from registry.state.snapshot import Frozen
+from registry.state.store import State
+
+BATCH_RECORDS = 512
+BATCH_BYTES = 4 << 20
+UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up before its caller is told
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """Limits and periods of the engine; the settings of the same names explain them."""
+
+    max_pending_writes: int = 65_536
+    check_update_interval_seconds: float = 300.0
+    deregister_critical_minimum_seconds: float = 60.0
+    snapshot_min_bytes: int = 8 << 20
+    answers_per_topic: int = 32
+    answers_bytes: int = 64 << 20
+
+
+class _Proposal:
+    """One write on its way: queued, in the log, applied."""
+
+    __slots__ = ("command", "future", "keys", "record")
+
+    def __init__(
+        self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[None]"
+    ) -> None:
+        self.command = command
+        self.record = record
+        self.keys = keys
+        self.future = future
+
+    def settle(self, error: Exception | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(error)
+
+
+class Engine:
+    """Writes in, answers out. Started once, stopped once."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        *,
+        options: Options | None = None,
+        random: Callable[[], float] = lambda: 0.0,
+        observer: Observer | None = None,
+    ) -> None:
+        """Args:
+        random: numbers in [0, 1) for waits that are spread; the test double's is 0.
+        """
+        self.options = options or Options()
+        self.clock = clock
+        self.random = random
+        self.observer = observer or Observer()
+        self.state = State()
+        self.topics = Topics(
+            clock, answers_per_topic=self.options.answers_per_topic, answers_bytes=self.options.answers_bytes
+        )
+        self._show(self.state)
+        self._log = log
+        self._queue: deque[_Proposal] = deque()
+        self._pending: dict[tuple[int, int], _Proposal] = {}
+        self._in_flight: Counter[WriteKey] = Counter()
+        self._batch = 0
+        self._queued = asyncio.Event()
+        self._outputs = DeferredOutputs(clock, self._flush_output)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._recovered: asyncio.Future[None] | None = None
+        self._recover_to = 0
+        self._snapshot_bytes = 0
+        self._snapshot_task: asyncio.Task[None] | None = None
+        self._started_at = 0.0
+        self._stopping = False
+        self.failed: asyncio.Future[Exception] | None = None  # done when the process must stop
+
+    # Life
+
+    async def start(self) -> None:
+        """Open the log, bring the state up to its newest entry, and begin to work.
+
+        Raises:
+            LogError: the log cannot be opened or read.
+        """
+        loop = asyncio.get_running_loop()
+        await self._log.open()
+        self.failed, self._recovered = loop.create_future(), loop.create_future()
+        self._recover_to = (await self._log.newest()).index
+        self._spawn(self._follow())
+        self._note_progress()
+        either: list[asyncio.Future[Any]] = [self._recovered, self.failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
+            raise self.failed.result()
+        self._started_at = self.clock.now()
+        await self._log.deadlines.rearm(deadlines.full_periods(self.state))
+        self._spawn(self._write())
+        self._spawn(self._keep_house())
+
+    async def stop(self) -> None:
+        """Store what has been accepted and the newest outputs, let waiting readers go, close the log."""
+        if self._stopping:
+            return
+        self._outputs.flush()
+        while (self._queue or self._pending) and not (self.failed is not None and self.failed.done()):
+            waiting = [one.future for one in (*self._queue, *self._pending.values())]
+            await asyncio.wait(waiting, timeout=UNKNOWN_SECONDS)
+        self._stopping = True
+        self.topics.release()
+        await self._log.close()
+        for task in [*self._tasks, *([self._snapshot_task] if self._snapshot_task else [])]:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A task of ours that ends with an error stops the process: half an engine is worse than none."""
+        if task.cancelled() or self.failed is None or self.failed.done():
+            return
+        error = task.exception()
+        if isinstance(error, Exception):
+            self.failed.set_result(error)
+            self._fail_everything(LogUnavailable("the registry is stopping after an error", unknown=True))
+
+    def _fail_everything(self, error: LogUnavailable) -> None:
+        for proposal in (*self._queue, *self._pending.values()):
+            self._release(proposal)
+            proposal.settle(error)
+        self._queue.clear()
+        self._pending.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a write is on its way."""
+        return bool(self._queue or self._pending)
+
+    # Writes
+
+    async def propose(self, command: Command) -> None:
+        """Make a write durable and part of the state; returns when this process shows it.
+
+        A write that changes nothing, with nothing in flight on what it was judged against, is answered
+        without an entry and without an index.
+
+        Raises:
+            RequestError: the state refused it; nothing changed.
+            LogUnavailable: it is not stored, or (`unknown`) nobody can tell.
+            TooManyRequests: too many writes wait already.
+        """
+        own = self.state.server.node
+        keys = keys_of(command, own)
+        if self.state.changes_nothing(command) and not self._busy(keys) and await self._beaten(command):
+            self.observer.skipped(command)
+            return
+        await self._enqueue(command, keys).future
+
+    def _busy(self, keys: tuple[WriteKey, ...]) -> bool:
+        in_flight = self._in_flight
+        return bool(in_flight) and (any(key in in_flight for key in keys) or ("n", keys[0][1]) in in_flight)
+
+    async def _beaten(self, command: Command) -> bool:
+        """Start the TTLs of a registration that changes nothing anew; False when one has run out."""
+        arms = deadlines.arms_of(self.state, command)
+        if not arms:
+            return True
+        beat = await self._log.deadlines.beat((arm.member, arm.seconds) for arm in arms if arm.seconds is not None)
+        return not beat.unknown
+
+    async def beat(self, check_id: str, status: str, output: str) -> None:
+        """Take a sign of life for a local TTL check: its status, its text, and a new period.
+
+        The same status costs no entry, no index and no wake-up; a new text is shown by the agent's
+        reads at once and reaches the log later (`check_update_interval_seconds`).
+
+        Raises:
+            NotFound: `check`, no local check has this exact id.
+            InvalidRequest: `not-ttl`, the check takes no signs of life.
+            LogUnavailable, TooManyRequests: as for `propose`.
+        """
+        state = self.state
+        command = UpdateCheck(check_id, status, output, ttl=True)
+        check = state.local_check(check_id)
+        if check is None or check.runs is None or check.status != status or not self._settled(check.node, check_id):
+            await self._enqueue(command, (check_key(state.server.node, check_id),)).future
+            return
+        if not is_ttl(check):
+            raise InvalidRequest("not-ttl", id=check_id)
+        starts_being_critical = status == CRITICAL and not check.critical_at
+        member = (deadlines.member_of(check.node, check_id), check.runs.ttl_seconds)
+        if starts_being_critical or (await self._log.deadlines.beat((member,))).unknown:
+            stored = state.checks[state.own_key()][check_id.lower()]
+            await self._enqueue(UpdateCheck(check_id, status, stored.output, ttl=True)).future
+        if output != check.output:
+            self._lay_output(check_id, output)
+
+    def _settled(self, node: str, check_id: str) -> bool:
+        in_flight = self._in_flight
+        return not in_flight or (check_key(node, check_id) not in in_flight and node_key(node) not in in_flight)
+
+    def _lay_output(self, check_id: str, output: str) -> None:
+        changes = Changes()
+        self.state.lay_output(check_id, output, changes)
+        self.topics.changed(changes)
+        interval = self.options.check_update_interval_seconds
+        self._outputs.defer(check_id, interval * (0.5 + self.random()))
+
+    def _flush_output(self, check_id: str) -> None:
+        """Bring a deferred text into the log, if it is still newer than what the log has."""
+        check = self.state.local_check(check_id)
+        if check is not None and (self.state.own_key(), check_id.lower()) in self.state.outputs:
+            self._submit(UpdateCheck(check_id, check.status, check.output, check.create_index))
+
+    def _enqueue(
+        self, command: Command, keys: tuple[WriteKey, ...] | None = None, condition: Condition | None = None
+    ) -> _Proposal:
+        if self._stopping or (self.failed is not None and self.failed.done()):
+            raise LogUnavailable("the registry is stopping")
+        if len(self._queue) >= self.options.max_pending_writes:
+            raise TooManyRequests("pending-writes", limit=self.options.max_pending_writes, have=len(self._queue))
+        if keys is None:
+            keys = keys_of(command, self.state.server.node)
+        record = Record(encoded(command), deadlines.arms_of(self.state, command), condition)
+        proposal = _Proposal(command, record, keys, asyncio.get_running_loop().create_future())
+        self._in_flight.update(keys)
+        self._queue.append(proposal)
+        self._queued.set()
+        return proposal
+
+    def _submit(self, command: Command, condition: Condition | None = None) -> None:
+        """Propose without waiting: nobody asked for it, so a failure is only told to the observer."""
+        try:
+            proposal = self._enqueue(command, condition=condition)
+        except (LogUnavailable, TooManyRequests) as error:
+            self.observer.trouble(str(error))
+            return
+        proposal.future.add_done_callback(self._submitted)
+
+    def _submitted(self, future: "asyncio.Future[None]") -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self.observer.trouble(str(error))
+
+    def _release(self, proposal: _Proposal) -> None:
+        in_flight = self._in_flight
+        for key in proposal.keys:
+            if in_flight[key] > 1:
+                in_flight[key] -= 1
+            else:
+                del in_flight[key]
+
+    async def _write(self) -> None:
+        """One append at a time; what queues meanwhile is the next batch (group commit)."""
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                await self._append(self._cut())
+
+    def _cut(self) -> list[_Proposal]:
+        batch: list[_Proposal] = []
+        size = 0
+        while self._queue and len(batch) < BATCH_RECORDS and size < BATCH_BYTES:
+            proposal = self._queue.popleft()
+            size += len(proposal.record.payload)
+            batch.append(proposal)
+        return batch
+
+    async def _append(self, batch: list[_Proposal]) -> None:
+        self._batch = number = self._batch + 1
+        for position, proposal in enumerate(batch):
+            self._pending[(number, position)] = proposal
+        begun = self.clock.elapsed()
+        outcome = await self._log.append(number, [proposal.record for proposal in batch])
+        seconds = self.clock.elapsed() - begun
+        if isinstance(outcome, Stored):
+            self.observer.appended(len(batch), seconds, "stored")
+            for position in outcome.void:
+                self._settle((number, position), None)
+        elif isinstance(outcome, NotStored):
+            self.observer.appended(len(batch), seconds, "not-stored")
+            self.observer.trouble(outcome.reason)
+            for position in range(len(batch)):
+                self._settle((number, position), LogUnavailable(outcome.reason))
+        else:
+            self.observer.appended(len(batch), seconds, "unknown")
+            self.observer.trouble(outcome.reason)
+            self.clock.call_later(UNKNOWN_SECONDS, lambda: self._give_up(number, len(batch), outcome.reason))
+
+    def _give_up(self, number: int, count: int, reason: str) -> None:
+        for position in range(count):
+            self._settle((number, position), LogUnavailable(reason, unknown=True))
+
+    def _settle(self, own: tuple[int, int], error: Exception | None) -> None:
+        proposal = self._pending.pop(own, None)
+        if proposal is not None:
+            self._release(proposal)
+            proposal.settle(error)
+
+    # What the log says
+
+    async def _follow(self) -> None:
+        async for item in self._log.follow(0):
+            if isinstance(item, Reset):
+                self._reset(item)
+            else:
+                self._apply(item)
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        if self._recovered is not None and not self._recovered.done() and self.state.applied >= self._recover_to:
+            self._recovered.set_result(None)
+
+    def _show(self, state: State) -> None:
+        self.state = self.topics.state = state
+
+    def _reset(self, reset: Reset) -> None:
+        """Take the log's word for everything; what waited in the log may have been swallowed."""
+        self._snapshot_bytes = sum(map(len, reset.chunks))
+        self._show(state_of(reset))
+        for own in list(self._pending):
+            self._settle(own, LogUnavailable("the log was reset while the write was under way", unknown=True))
+        changes = Changes()
+        changes.everything = True
+        self.topics.changed(changes)
+        self.observer.reset(reset.index)
+
+    def _apply(self, entries: list[Entry]) -> None:
+        changes, writer, state = Changes(), self._log.writer, self.state
+        settled: list[tuple[_Proposal, RequestError | None]] = []
+        for entry in entries:
+            if entry.index <= state.applied:
+                continue
+            own = entry.own_id
+            proposal = self._pending.pop((own.batch, own.position), None) if own.writer == writer else None
+            command = proposal.command if proposal is not None else None
+            refusal = apply_entry(state, entry, command, changes)
+            if proposal is not None:
+                self._release(proposal)
+                settled.append((proposal, refusal))
+                self.observer.applied(entry.index, proposal.command, refusal)
+        if changes:
+            self.topics.changed(changes)
+        for proposal, refusal in settled:
+            proposal.settle(refusal)
+        self._maybe_snapshot()
+
+    # Reads
+
+    def answer(self, question: Question) -> Answer:
+        """The answer of this moment."""
+        return self.topics.answer(question)
+
+    async def after(self, question: Question, min_index: int, seconds: float) -> tuple[Answer, bool]:
+        """The first answer with an index over `min_index`, or after `seconds` the one computed last.
+
+        The second value says whether there was a wait.
+        """
+        return await self.topics.after(question, min_index, seconds)
+
+    async def park(self, topic: Topic, holds: Callable[[State], bool], seconds: float) -> None:
+        """Wait until `holds` is true, looked at after each touch of the topic, or `seconds` have gone by."""
+        until = self.clock.elapsed() + seconds
+        while not holds(self.state) and (left := until - self.clock.elapsed()) > 0 and not self._stopping:
+            await self.topics.touched(topic, left)
+
+    # By itself
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self._sleep(deadlines.TICK_SECONDS)
+            if not self._log.group.is_housekeeper():
+                continue
+            for due in await self._log.deadlines.due(deadlines.LARGEST_BATCH):
+                self._expire(due)
+            minimum = self.options.deregister_critical_minimum_seconds
+            for reap in deadlines.reaps(self.state, self.clock.now(), self._started_at, minimum):
+                if check_key(self.state.server.node, reap.check_id) not in self._in_flight:
+                    self._submit(reap)
+
+    def _expire(self, due: Due) -> None:
+        """A TTL has run out, unless a beat comes before the record is stored."""
+        command = deadlines.expiry_of(self.state, due)
+        if check_key(self.state.server.node, command.check_id) in self._in_flight:
+            return
+        check = self.state.local_check(command.check_id)
+        if check is not None and check.status == CRITICAL:
+            self._lay_output(command.check_id, expired_output(command.last_output))
+        self._submit(command, Condition(due.member, due.score))
+
+    async def _sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self.clock.call_later(seconds, partial(resolve, woken))
+        try:
+            await woken
+        finally:
+            timer.cancel()
+
+    def _maybe_snapshot(self) -> None:
+        due = self._log.log_bytes_since_snapshot() > max(self.options.snapshot_min_bytes, 2 * self._snapshot_bytes)
+        running = self._snapshot_task is not None and not self._snapshot_task.done()
+        if due and not running and not self._stopping and self._log.group.is_housekeeper():
+            self._snapshot_task = asyncio.get_running_loop().create_task(self._snapshot())
+
+    async def _snapshot(self) -> None:
+        """Publish the state as it is now; a failure leaves the log as it was and is tried again later."""
+        frozen, begun, size = Frozen(self.state), self.clock.elapsed(), 0
+
+        async def chunks() -> AsyncIterator[bytes]:
+            nonlocal size
+            for chunk in frozen.chunks():
+                if chunk:
+                    size += len(chunk)
+                    yield chunk
+                await asyncio.sleep(0)
+
+        try:
+            await self._log.publish_snapshot(frozen.header.applied, frozen.header.time, chunks())
+        except LogUnavailable as error:
+            self.observer.trouble(f"snapshot: {error}")
+            return
+        self._snapshot_bytes = size
+        self.observer.snapshot(frozen.header.applied, size, self.clock.elapsed() - begun)
+
+
+__all__ = ["Answer", "Engine", "Options", "Question"]

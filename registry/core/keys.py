@@ -1,0 +1,62 @@
+"""What a command writes, as keys: whether two commands could be about the same thing.
+
+Used to tell that nothing is in flight on what a write is judged against (`Engine.propose`).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from registry.commands import Command, Deregister, DeregisterLocal, DeregisterLocalCheck, ExpireTtl, LocalService
+from registry.commands import Reap, Register, RegisterLocal, RegisterLocalCheck, SetMaintenance, UpdateCheck
+from registry.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, Check
+from registry.model.names import fold
+
+WriteKey = tuple[str, ...]
+
+
+def node_key(node: str) -> WriteKey:
+    """The whole of a node."""
+    return ("n", fold(node))
+
+
+def service_key(node: str, service_id: str) -> WriteKey:
+    """One instance."""
+    return ("s", fold(node), fold(service_id))
+
+
+def check_key(node: str, check_id: str) -> WriteKey:
+    """One check."""
+    return ("c", fold(node), fold(check_id))
+
+
+def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
+    """Everything the command writes; one that may touch more than it names writes its whole node."""
+    match command:
+        case UpdateCheck(check_id=check_id) | DeregisterLocalCheck(check_id=check_id) | ExpireTtl(check_id=check_id):
+            return (check_key(own_node, check_id),)
+        case RegisterLocal(service=service, sidecar=sidecar):
+            found = [*_local(own_node, service), *(_local(own_node, sidecar) if sidecar is not None else ())]
+            return tuple(found)
+        case Register(node=node, service=service, checks=checks):
+            keys = [node_key(node.name), *_checks(node.name, checks)]
+            return tuple(keys) if service is None else (*keys, service_key(node.name, service.id))
+        case RegisterLocalCheck(check=check):
+            return (check_key(own_node, check.id),)
+        case SetMaintenance(service_id=None):
+            return (check_key(own_node, NODE_MAINTENANCE),)
+        case SetMaintenance(service_id=str(service_id)):
+            return (check_key(own_node, SERVICE_MAINTENANCE_PREFIX + service_id),)
+        case Deregister(node=node):
+            return (node_key(node),)
+        case DeregisterLocal() | Reap():
+            return (node_key(own_node),)
+    return (node_key(own_node),)
+
+
+def _local(own_node: str, part: LocalService) -> Iterator[WriteKey]:
+    yield service_key(own_node, part.service.id)
+    yield from _checks(own_node, part.checks)
+
+
+def _checks(node: str, checks: Iterable[Check]) -> Iterator[WriteKey]:
+    for check in checks:
+        yield check_key(node, check.id)

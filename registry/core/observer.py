@@ -1,0 +1,26 @@
+"""What the engine tells those who count and log; the default listens to nothing."""
+
+from registry.commands import Command
+from registry.errors import RequestError
+
+
+class Observer:
+    """Called on the event loop, synchronously; must be quick and must not raise."""
+
+    def appended(self, records: int, seconds: float, outcome: str) -> None:
+        """A batch came back from the log after `seconds`: `stored`, `not-stored` or `unknown`."""
+
+    def applied(self, index: int, command: Command, refusal: RequestError | None) -> None:
+        """The state took in an entry that was appended while this process runs."""
+
+    def skipped(self, command: Command) -> None:
+        """A write that changes nothing was answered without an append."""
+
+    def reset(self, index: int) -> None:
+        """The state was replaced by a snapshot as of `index`."""
+
+    def snapshot(self, index: int, size_bytes: int, seconds: float) -> None:
+        """A snapshot was published."""
+
+    def trouble(self, reason: str) -> None:
+        """Something that an operator should read: the log refused, a snapshot failed."""

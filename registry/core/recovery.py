@@ -1,0 +1,52 @@
+"""From a log to a state: the snapshot, then the entries after it.
+
+Owns what a batch that `follow` yields does to the state. Nothing here waits for anything.
+"""
+
+from registry.commands import Command
+from registry.commands.codec import decoded
+from registry.errors import LogCorrupt, RequestError
+from registry.log.base import Entry, Reset
+from registry.state.changes import Changes
+from registry.state.snapshot import restored
+from registry.state.store import State
+
+
+class ApplyFailed(Exception):
+    """An entry that the state cannot take in: the process must stop before it diverges."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"entry {index} of the log cannot be applied")
+        self.index = index
+
+
+def state_of(reset: Reset) -> State:
+    """The state a reset asks for; its indexes show at least the reset's floor."""
+    state = restored(reset.chunks)
+    state.applied = max(state.applied, reset.index)
+    state.time = max(state.time, reset.time)
+    state.indexes.floor = max(state.indexes.floor, reset.floor)
+    return state
+
+
+def apply_entry(state: State, entry: Entry, command: Command | None, changes: Changes) -> RequestError | None:
+    """Take one entry in; a refusal by the state is an outcome, anything else stops the process.
+
+    Args:
+        command: the entry's command where the caller has it; else its bytes are decoded.
+    Raises:
+        LogCorrupt: the bytes are no command; names the index.
+        ApplyFailed: the state broke on it.
+    """
+    if command is None:
+        try:
+            command = decoded(entry.payload)
+        except LogCorrupt as error:
+            raise LogCorrupt(f"record {entry.index} of the log: {error}") from None
+    try:
+        state.apply(entry.index, entry.time, command, changes)
+    except RequestError as refusal:
+        return refusal
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ApplyFailed(entry.index) from error
+    return None

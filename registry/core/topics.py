@@ -1,0 +1,284 @@
+"""Ready answers, and the readers that wait for the next one.
+
+Owns, for each topic, the encoded answers that are good as long as nothing under them changes, and the
+readers parked on it. Keys and bytes are opaque here: the dialect gives a query and an encoder, and may
+keep what it likes in the slots of an `Answer`.
+
+An answer cannot be stale: every change of its bytes touches its topic, which drops it, and its index is
+compared with the state's each time it is used. A topic lives here only while it has answers or waiters,
+and an answer is kept only where its topic has rows or somebody waits, so names that do not exist cannot
+fill memory.
+
+Source: common.md §8 (what a blocking query may and may not do); `DESIGN.md` §2.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any, NamedTuple
+
+from registry.clock import Clock, TimerHandle
+from registry.model.topic import Topic
+from registry.state.changes import Changes
+from registry.state.store import State
+
+
+REQUESTS_PER_ANSWER = 16  # spellings of one request (another client, another header) that are remembered
+
+
+class Question(NamedTuple):
+    """A read: where it lives, what tells it apart there, and how its bytes are made.
+
+    `keep` is False for answers that live on no topic. With `only_if_different` a waiter whose bytes are
+    the same after a change goes on waiting (merge-central-config).
+    """
+
+    topic: Topic
+    key: Hashable
+    query: Callable[[State], Any]
+    encode: Callable[[Any], bytes]
+    keep: bool = True
+    only_if_different: bool = False
+
+
+class Answer:
+    """The bytes of one answer and the index they were computed at.
+
+    `live` is False once a change has spoiled the bytes. `extra` is the dialect's: what it derived from
+    the bytes. `requests` are those remembered to be answered by it. `used` counts look-ups since the answer was last in danger of being dropped.
+    """
+
+    __slots__ = ("body", "extra", "index", "key", "live", "requests", "topic", "used")
+
+    def __init__(self, topic: Topic, key: Hashable, index: int, body: bytes) -> None:
+        self.topic = topic
+        self.key = key
+        self.index = index
+        self.body = body
+        self.live = True
+        self.used = 0
+        self.extra: dict[str, Any] = {}
+        self.requests: list[bytes] = []
+
+
+def resolve(future: "asyncio.Future[None]") -> None:
+    """Let those who await the future go on, if they still do."""
+    if not future.done():
+        future.set_result(None)
+
+
+class Waiter:
+    """One parked reader: resolved with an `Answer` by a change or by its deadline."""
+
+    __slots__ = ("answer", "future", "min_index", "timer")
+
+    def __init__(self, future: "asyncio.Future[Answer]", min_index: int, answer: Answer) -> None:
+        self.future = future
+        self.min_index = min_index
+        self.answer = answer
+        self.timer: TimerHandle | None = None
+
+    def expire(self) -> None:
+        """The deadline: what was computed last is the answer, its index included (common.md §8.2)."""
+        if not self.future.done():
+            self.future.set_result(self.answer)
+
+
+class _Watched:
+    """What is kept for one topic; `lookers` want to know of the next touch and nothing else."""
+
+    __slots__ = ("answers", "lookers", "waiters")
+
+    def __init__(self) -> None:
+        self.answers: dict[Hashable, Answer] = {}
+        self.waiters: dict[Hashable, tuple[Question, dict[Waiter, None]]] = {}
+        self.lookers: dict["asyncio.Future[None]", None] = {}
+
+
+class Topics:
+    """All topics that somebody looks at."""
+
+    def __init__(self, clock: Clock, *, answers_per_topic: int = 32, answers_bytes: int = 64 << 20) -> None:
+        """Bounds: `answers_per_topic` keys on one topic, `answers_bytes` of bodies in all."""
+        self._clock = clock
+        self._answers_per_topic = answers_per_topic
+        self._bytes_limit = answers_bytes
+        self._watched: dict[Topic, _Watched] = {}
+        self._order: deque[Answer] = deque()  # second chance, oldest first
+        self._kept = 0
+        self.remembered: dict[bytes, Any] = {}  # whole requests → what answers them, while its answer lives
+        self.state = State()
+        self.bytes = 0
+        self.parked = 0
+        self.hits = 0
+        self.misses = 0
+
+    # Ready answers
+
+    def answer(self, question: Question) -> Answer:
+        """The answer of this moment, from memory or computed and encoded once."""
+        watched = self._watched.get(question.topic)
+        index = self.state.index(question.topic)
+        if watched is not None:
+            found = watched.answers.get(question.key)
+            if found is not None:
+                self.hits += 1
+                found.used = 1
+                return found if found.index == index else self._reindexed(watched, found, index)
+        self.misses += 1
+        return self._computed(question, watched, index)
+
+    def _reindexed(self, watched: _Watched, old: Answer, index: int) -> Answer:
+        """The same bytes under the index the table has now; the old answer stays what it was."""
+        new = Answer(old.topic, old.key, index, old.body)
+        self._forget(old)
+        self._keep(watched, new)
+        return new
+
+    def _computed(self, question: Question, watched: _Watched | None, index: int) -> Answer:
+        rows = question.query(self.state)
+        answer = Answer(question.topic, question.key, index, question.encode(rows))
+        if question.keep and (watched is not None or self.state.has(question.topic)):
+            self._keep(watched or self._watched.setdefault(question.topic, _Watched()), answer)
+        else:
+            answer.live = False
+        return answer
+
+    def _keep(self, watched: _Watched, answer: Answer) -> None:
+        if len(watched.answers) >= self._answers_per_topic:
+            self._drop_answer(watched, next(iter(watched.answers.values())))
+        watched.answers[answer.key] = answer
+        self._order.append(answer)
+        self._kept += 1
+        self.bytes += len(answer.body)
+        while self.bytes > self._bytes_limit and self._order:
+            self._evict_one()
+
+    def _evict_one(self) -> None:
+        answer = self._order.popleft()
+        if not answer.live:
+            return
+        if answer.used and len(self._order) > 1:
+            answer.used = 0
+            self._order.append(answer)
+            return
+        watched = self._watched[answer.topic]
+        self._drop_answer(watched, answer)
+        self._sweep(answer.topic, watched)
+
+    def _drop_answer(self, watched: _Watched, answer: Answer) -> None:
+        del watched.answers[answer.key]
+        self._forget(answer)
+
+    def remember(self, request: bytes, answer: Answer, ready: object) -> None:
+        """Let the same bytes be answered by `ready` for as long as the answer lives."""
+        if len(answer.requests) < REQUESTS_PER_ANSWER and request not in self.remembered:
+            answer.requests.append(request)
+            self.remembered[request] = ready
+
+    def _forget(self, answer: Answer) -> None:
+        for request in answer.requests:
+            del self.remembered[request]
+        answer.requests.clear()
+        answer.live = False
+        self._kept -= 1
+        self.bytes -= len(answer.body)
+        if len(self._order) > 2 * self._kept + 1024:
+            self._order = deque(one for one in self._order if one.live)
+
+    def _sweep(self, topic: Topic, watched: _Watched) -> None:
+        if watched.waiters or watched.lookers:
+            return
+        if watched.answers and not self.state.has(topic):
+            for answer in list(watched.answers.values()):
+                self._drop_answer(watched, answer)
+        if not watched.answers:
+            self._watched.pop(topic, None)
+
+    # Waiting
+
+    async def after(self, question: Question, min_index: int, seconds: float) -> tuple[Answer, bool]:
+        """The first answer whose index is over `min_index`, or after `seconds` the one computed last.
+
+        Only the index decides. The second value says whether there was a wait. A cancelled caller leaves
+        nothing behind.
+        """
+        answer = self.answer(question)
+        if answer.index > min_index:
+            return answer, False
+        waiter = Waiter(asyncio.get_running_loop().create_future(), min_index, answer)
+        watched = self._watched.setdefault(question.topic, _Watched())
+        _, waiters = watched.waiters.setdefault(question.key, (question, {}))
+        waiters[waiter] = None
+        waiter.timer = self._clock.call_later(seconds, waiter.expire)
+        self.parked += 1
+        try:
+            return await waiter.future, True
+        finally:
+            self._unpark(question, waiter)
+
+    def _unpark(self, question: Question, waiter: Waiter) -> None:
+        self.parked -= 1
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+        watched = self._watched.get(question.topic)
+        group = watched.waiters.get(question.key) if watched is not None else None
+        if watched is None or group is None or waiter not in group[1]:
+            return
+        del group[1][waiter]
+        if not group[1]:
+            del watched.waiters[question.key]
+            self._sweep(question.topic, watched)
+
+    async def touched(self, topic: Topic, seconds: float) -> None:
+        """Wait until the topic is touched or `seconds` have gone by."""
+        looker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watched = self._watched.setdefault(topic, _Watched())
+        watched.lookers[looker] = None
+        timer = self._clock.call_later(seconds, partial(resolve, looker))
+        self.parked += 1
+        try:
+            await looker
+        finally:
+            self.parked -= 1
+            timer.cancel()
+            watched.lookers.pop(looker, None)
+            self._sweep(topic, watched)
+
+    # Changes
+
+    def changed(self, changes: Changes) -> None:
+        """Drop what the changes spoiled and answer those who waited for it: one encoding for each key."""
+        for topic in self._watched.copy() if changes.everything else changes.topics:
+            watched = self._watched.get(topic)
+            if watched is None:
+                continue
+            for answer in watched.answers.values():
+                self._forget(answer)
+            watched.answers.clear()
+            for looker in watched.lookers:
+                resolve(looker)
+            for question, waiters in watched.waiters.values():
+                self._wake(question, waiters, everybody=changes.everything)
+            self._sweep(topic, watched)
+
+    def _wake(self, question: Question, waiters: dict[Waiter, None], *, everybody: bool) -> None:
+        waiting = [waiter for waiter in waiters if not waiter.future.done()]
+        if not waiting:
+            return
+        answer = self.answer(question)
+        for waiter in waiting:
+            same = question.only_if_different and answer.body == waiter.answer.body
+            waiter.answer = answer
+            if everybody or (answer.index > waiter.min_index and not same):
+                waiter.future.set_result(answer)
+
+    def release(self) -> None:
+        """Answer every waiter with what it has: the server is going away."""
+        for watched in self._watched.values():
+            for _, waiters in watched.waiters.values():
+                for waiter in waiters:
+                    waiter.expire()
+            for looker in watched.lookers:
+                resolve(looker)

@@ -1,0 +1,200 @@
+"""The events of one server: who says them, who hears them, from which level on.
+
+Owns the loggers and the way of an event to the log's output and to each listener. Nothing here blocks: the
+output writes on a thread, a slow listener loses lines. Nothing is global, so that two servers in one
+process (as tests run them) do not hear each other.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import structlog
+
+from registry.errors import LogError, RequestError
+from registry.events.listeners import QUEUED_LINES, Listener
+from registry.events.output import Output
+from registry.events.record import (
+    DEBUG,
+    ERROR,
+    INFO,
+    LEVELS,
+    WARNING,
+    Event,
+    Renderer,
+    console_line,
+    json_line,
+    monitor_json_line,
+    monitor_line,
+)
+
+_NOBODY = ERROR + 1
+_FORMATS: dict[str, Renderer] = {"console": console_line, "json": json_line}
+_LONGEST_ERROR = 300  # characters of what was wrong with a request; part of it may be the caller's
+
+
+class _Voice:
+    """Where a logger's events go in; structlog calls the method named for the level."""
+
+    def __init__(self, events: "Events", source: str) -> None:
+        self.events = events
+        self._source = source
+
+    def debug(self, event: str, **values: object) -> None:
+        self.events.publish(DEBUG, self._source, event, values)
+
+    def info(self, event: str, **values: object) -> None:
+        self.events.publish(INFO, self._source, event, values)
+
+    def warning(self, event: str, **values: object) -> None:
+        self.events.publish(WARNING, self._source, event, values)
+
+    def error(self, event: str, **values: object) -> None:
+        self.events.publish(ERROR, self._source, event, values)
+
+
+class EventLogger(structlog.BoundLoggerBase):
+    """Says what happens in one part of the registry; an event nobody hears costs one comparison."""
+
+    _logger: _Voice
+
+    def debug(self, event: str, **values: object) -> None:
+        """What helps to find a fault."""
+        self._say(DEBUG, "debug", event, values)
+
+    def info(self, event: str, **values: object) -> None:
+        """A change that an operator wants to see."""
+        self._say(INFO, "info", event, values)
+
+    def warning(self, event: str, **values: object) -> None:
+        """Something that an operator should look at."""
+        self._say(WARNING, "warning", event, values)
+
+    def error(self, event: str, **values: object) -> None:
+        """Something failed that should not."""
+        self._say(ERROR, "error", event, values)
+
+    def exception(self, event: str, **values: object) -> None:
+        """The same inside an `except`, with the trace, which only the log shows."""
+        self._say(ERROR, "error", event, {**values, "exception": traceback.format_exc().rstrip()})
+
+    def _say(self, level: int, method: str, event: str, values: dict[str, object]) -> None:
+        if level >= self._logger.events.threshold:
+            self._proxy_to_logger(method, event, **values)
+
+
+class Events:
+    """Everything one server says about itself."""
+
+    def __init__(
+        self,
+        *,
+        level: str = "info",
+        log_format: str = "console",
+        stream: TextIO | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Args:
+        level: the least that is written to `stream`; listeners have levels of their own.
+        stream: where the log goes; None keeps it to the listeners.
+        """
+        self._now = now
+        self._render = _FORMATS[log_format]
+        self._output = Output(stream) if stream is not None else None
+        self._level = LEVELS[level]
+        self._listeners: list[Listener] = []
+        self._captured: logging.Handler | None = None
+        self.threshold = _NOBODY
+        self._note_threshold()
+        self.agent = self.logger("agent")
+        self.http = self.logger("agent.http")
+        self.server = self.logger("agent.server")
+
+    def logger(self, source: str) -> EventLogger:
+        """The logger of one part; what is bound to the context (`structlog.contextvars`) is in its events too."""
+        return EventLogger(_Voice(self, source), [structlog.contextvars.merge_contextvars], {})
+
+    def publish(self, level: int, source: str, message: str, values: dict[str, Any]) -> None:
+        """Give an event to all who want it. Never blocks; may be called on any thread."""
+        event = Event(self._now(), level, source, message, values)
+        if self._output is not None and level >= self._level:
+            self._output.write(self._render(event))
+        for listener in tuple(self._listeners):
+            if level >= listener.level:
+                listener.offer(event)
+
+    # Those who hear
+
+    def set_level(self, level: str) -> None:
+        """Write events from this level on (a word of `LEVELS`); listeners keep theirs."""
+        self._level = LEVELS[level]
+        self._note_threshold()
+
+    def listen(self, level: str, *, as_json: bool = False, limit: int = QUEUED_LINES) -> Listener:
+        """Follow the events from a level on, in Consul's form of a line; ends with its stream.
+
+        To be called on the event loop that will read the stream.
+        """
+        render = monitor_json_line if as_json else monitor_line
+        listener = Listener(LEVELS[level], render, self._leave, limit, self._now)
+        self._listeners.append(listener)
+        self._note_threshold()
+        return listener
+
+    def _leave(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._note_threshold()
+
+    def _note_threshold(self) -> None:
+        written = self._level if self._output is not None else _NOBODY
+        self.threshold = min([written, *(listener.level for listener in self._listeners)])
+
+    def capture_logging(self) -> None:
+        """Take over what libraries say through the standard library's `logging`, from warnings on."""
+        self._captured = _FromLogging(self)
+        logging.getLogger().addHandler(self._captured)
+
+    def close(self) -> None:
+        """End all streams and write what is queued. Blocks for a moment: not for a running event loop."""
+        if self._captured is not None:
+            logging.getLogger().removeHandler(self._captured)
+        for listener in tuple(self._listeners):
+            listener.close()
+        if self._output is not None:
+            self._output.close()
+
+    # What the edge says of requests
+
+    def slow_request(self, route: str, method: str, seconds: float, request_id: str) -> None:
+        """A request worked for longer than it should."""
+        self.http.warning("Slow request", method=method, route=route, seconds=round(seconds, 3), request_id=request_id)
+
+    def refused(self, route: str, method: str, status: int, error: RequestError | LogError, request_id: str) -> None:
+        """A request was answered with an error: the caller's fault, or the store's."""
+        say = self.http.warning if isinstance(error, LogError) else self.http.info
+        problem = str(error)[:_LONGEST_ERROR]
+        say("Request refused", method=method, route=route, status=status, error=problem, request_id=request_id)
+
+    def crashed(self, route: str, method: str, request_id: str) -> None:
+        """A fault of ours, to be called where it was caught."""
+        self.http.exception("Request failed", method=method, route=route, request_id=request_id)
+
+
+class _FromLogging(logging.Handler):
+    """Makes events of the standard library's log records."""
+
+    def __init__(self, events: Events) -> None:
+        super().__init__(logging.WARNING)
+        self._events = events
+        self._formatter = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = ERROR if record.levelno >= logging.ERROR else WARNING
+        values = {}
+        if record.exc_info and record.exc_info[0] is not None:
+            values["exception"] = self._formatter.formatException(record.exc_info)
+        if level >= self._events.threshold:
+            self._events.publish(level, record.name, record.getMessage(), values)

@@ -1,0 +1,61 @@
+"""Log lines on their way to a stream, written by a thread of their own so that nobody waits for a full pipe.
+
+Owns the queue and the thread. What a line says is `record.py`.
+"""
+
+import threading
+from queue import Empty, SimpleQueue
+from typing import TextIO
+
+QUEUED_LINES = 10_000  # about 2 MB; a reader that is this far behind loses lines, not the server its time
+_LINES_A_WRITE = 500
+
+
+class Output:
+    """One stream; lines that find the queue full are dropped and counted in the line that follows."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._queue: SimpleQueue[str | None] = SimpleQueue()
+        self._lost = 0
+        self._thread = threading.Thread(target=self._run, name="log-output", daemon=True)
+        self._thread.start()
+
+    def write(self, line: str) -> None:
+        """Take over a line, newline included. Never blocks; may be called on any thread."""
+        if self._queue.qsize() >= QUEUED_LINES:
+            self._lost += 1
+        else:
+            self._queue.put(line)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Write what is queued, for at most `seconds`, and end. Blocks: not for the event loop."""
+        self._queue.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (line := self._queue.get()) is not None:
+            lines, ended = self._batch(line)
+            try:
+                self._stream.write("".join(lines))
+                self._stream.flush()
+            except (OSError, ValueError):  # the reader is gone, or the stream closed: nobody is left to tell
+                return
+            if ended:
+                return
+
+    def _batch(self, line: str) -> tuple[list[str], bool]:
+        """The lines that are there already, and whether the end came with them."""
+        lines = [line]
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            lines.append(f"({lost} log lines were lost: their reader was too slow)\n")
+        while len(lines) < _LINES_A_WRITE:
+            try:
+                following = self._queue.get_nowait()
+            except Empty:
+                break
+            if following is None:
+                return lines, True
+            lines.append(following)
+        return lines, False

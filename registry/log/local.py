@@ -1,0 +1,72 @@
+"""One writer's end of a log that lives in this process: what memory and SQLite have in common.
+
+Owns opening and closing of an end. Order is the sequencer's, durability the storage's.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+
+from registry.log.base import Deadlines, Entry, Group, Newest, NotStored, Outcome, Record, Reset
+from registry.log.group import LocalGroup
+from registry.log.sequencer import Sequencer, Storage
+
+
+class LocalLog:
+    """`Log` over a sequencer and its storage."""
+
+    deadlines: Deadlines
+    group: Group
+
+    def __init__(self, writer: str, storage: Storage, sequencer: Sequencer, alive: MutableMapping[str, None]) -> None:
+        """Several ends share a store when they get the same storage, sequencer and `alive`."""
+        self.writer = writer
+        self.deadlines = sequencer.deadlines
+        self.group = self._membership = LocalGroup(writer, alive)
+        self._storage = storage
+        self._sequencer = sequencer
+        self._alive = alive
+        self._appendable = False
+        self._ended = False
+        self._closing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Take hold of the store and recover it; the first end of a process does so for all."""
+        if not self._alive:
+            self._sequencer.start(await self._storage.open())
+        self._membership.join()
+        self._appendable = True
+
+    async def close(self) -> None:
+        """Finish the appends under way, end the followers and let go. Idempotent."""
+        self._appendable = False
+        async with self._closing:
+            if self._ended:
+                return
+            await self._sequencer.idle()
+            self._ended = True
+            self._sequencer.feed.wake()
+            self._membership.leave()
+            if not self._alive:
+                await self._storage.close()
+
+    async def append(self, batch: int, records: list[Record]) -> Outcome:
+        """Store the records as one batch."""
+        if not self._appendable:
+            return NotStored("the log is closed")
+        return await self._sequencer.append(self.writer, batch, records)
+
+    def follow(self, after: int) -> AsyncIterator[list[Entry] | Reset]:
+        """All entries after index `after` as they become durable, or a `Reset`."""
+        return self._sequencer.feed.follow(after, lambda: self._ended)
+
+    async def newest(self) -> Newest:
+        """The newest stored index, asked of the store itself."""
+        return await self._storage.newest()
+
+    async def publish_snapshot(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> None:
+        """Store a snapshot as of `index`, then trim."""
+        await self._storage.publish_snapshot(index, time, chunks)
+
+    def log_bytes_since_snapshot(self) -> int:
+        """Bytes of entries after the newest snapshot."""
+        return self._storage.tail_bytes()

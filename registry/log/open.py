@@ -1,0 +1,57 @@
+"""From the url of a store to its log; a backend is imported when it is chosen.
+
+Owns the table of schemes. It opens nothing: that is `Log.open`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from registry.errors import SettingsError
+from registry.log.base import Log
+
+
+class Backend(Protocol):
+    """What the table holds for a scheme."""
+
+    def __call__(self, rest: str, *, now: Callable[[], float], elapsed: Callable[[], float], writer: str) -> Log:
+        """The log for what follows the scheme and its colon in a url."""
+
+
+def open_log(url: str, *, now: Callable[[], float], elapsed: Callable[[], float], writer: str) -> Log:
+    """The log at `url`, not yet opened.
+
+    Args:
+        url: `memory:`, or `sqlite:///` and a path, taken literally: relative, or absolute when it begins
+            with a slash of its own (four in all).
+        now: Unix time, from which the log stamps its entries.
+        elapsed: monotonic time, for deadlines.
+        writer: this process's name among the writers; new for every run of a process.
+    Raises:
+        SettingsError: no backend for such a url.
+    """
+    scheme, _, rest = url.partition(":")
+    backend = BACKENDS.get(scheme)
+    if backend is None:
+        raise SettingsError("store", f"no backend for {url!r}; known are {', '.join(f'{name}:' for name in BACKENDS)}")
+    return backend(rest, now=now, elapsed=elapsed, writer=writer)
+
+
+def _memory(rest: str, *, now: Callable[[], float], elapsed: Callable[[], float], writer: str) -> Log:
+    from registry.log.memory import MemoryLog, MemoryStore
+
+    if rest:
+        raise SettingsError("store", f"'memory:' takes nothing behind it, got {rest!r}")
+    return MemoryLog(MemoryStore(now=now, elapsed=elapsed), writer=writer)
+
+
+def _sqlite(rest: str, *, now: Callable[[], float], elapsed: Callable[[], float], writer: str) -> Log:
+    from registry.log.sqlite import SqliteLog
+
+    prefix, path = rest[:3], rest[3:]
+    if prefix != "///" or not path or path.endswith("/"):
+        raise SettingsError("store", f"a SQLite store is written 'sqlite:///path/to/file', got 'sqlite:{rest}'")
+    return SqliteLog(Path(path), now=now, elapsed=elapsed, writer=writer)
+
+
+BACKENDS: dict[str, Backend] = {"memory": _memory, "sqlite": _sqlite}

@@ -1,0 +1,242 @@
+"""The settings of the server: each one is a row here and nowhere else.
+
+A row gives its name, type, default, kind, help line, further environment variables and Consul's key for
+it; flag, environment variable, file key and documentation follow from the row. Reading flags, the
+environment and files is `settings_sources.py`. Nothing here acts on a setting.
+
+Where the same thing is set twice: flag, then environment, then files (the later file wins), then default.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from registry import settings_kinds as kinds
+from registry.errors import SettingsError
+
+T = TypeVar("T")
+
+LISTENING = "Listening"
+IDENTITY = "Identity"
+STORE = "Store"
+READS = "Reads"
+CHECKS = "Checks"
+HTTP = "HTTP"
+OPERATION = "Operation"
+FILES = "Files"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of one setting besides its type and default.
+
+    `more_variables` are names of ours besides `REGISTRY_<NAME>`, `aliases` names other programs use;
+    `consul` are the keys of Consul's agent configuration that mean it, the one that counts first.
+    """
+
+    name: str
+    group: str
+    kind: kinds.Kind[Any]
+    help: str
+    default: Any
+    more_variables: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    consul: tuple[str, ...] = ()
+    reloadable: bool = False
+    in_files: bool = True
+
+    @property
+    def flag(self) -> str:
+        """The flag of `registry serve`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Our environment variables for it; the first one that is set counts."""
+        return (f"REGISTRY_{self.name.upper()}", *self.more_variables)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A service or check written in a configuration file, as it stands there.
+
+    Its keys are Consul's, in either of their spellings; the Consul dialect decodes them.
+    """
+
+    file: str
+    kind: Literal["service", "check"]
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the operator should read in the log once there is one."""
+
+    level: Literal["info", "warning"]
+    event: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where settings were read from, so that they can be read again."""
+
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def row(group: str, default: T, kind: kinds.Kind[T], text: str, **more: Any) -> T:
+    """One setting: a field of `Settings` that carries its `Row`."""
+    known = {"group": group, "kind": kind, "help": text, "default": default, **more}
+    made: T = field(default_factory=lambda: default, metadata=known)
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of one server. Times are seconds, sizes bytes, as the names say.
+
+    `Settings()` are the defaults; `settings_sources.settings_from` reads the real ones.
+    """
+
+    # fmt: off
+    bind: str = row(
+        LISTENING, "127.0.0.1", kinds.ADDRESS, "IP address the HTTP interface listens on; 0.0.0.0 is every IPv4 one.",
+        more_variables=("REGISTRY_HOST",), aliases=("CVXC_SERVER_HOST",), consul=("addresses.http", "client_addr"))
+    http_port: int = row(
+        LISTENING, 8500, kinds.PORT, "Port of the HTTP interface; 0 takes any free one.",
+        more_variables=("REGISTRY_PORT",), aliases=("PORT", "CVXC_SERVER_PORT"), consul=("ports.http",))
+    extra_http_ports: tuple[int, ...] = row(
+        LISTENING, (), kinds.PORTS, "Further ports with the same routes.")
+    advertise: str = row(
+        LISTENING, "", kinds.ADDRESS, "IP address shown to clients as this server's. Without it: the bind address, "
+        "or the first private one of the machine where that is every address.", consul=("advertise_addr", "bind_addr"))
+
+    node: str = row(
+        IDENTITY, "", kinds.TEXT, "Name of this server's node. Without it: the one the store knows, "
+        "at the first start the host name. One that differs from the store's is refused.", consul=("node_name",))
+    node_meta: Mapping[str, str] = row(
+        IDENTITY, {}, kinds.NODE_META, "Metadata of this server's node.", consul=("node_meta",))
+    datacenter: str = row(
+        IDENTITY, "dc1", kinds.DATACENTER_NAME, "Name of the datacenter.", consul=("datacenter",))
+    health_service_name: str = row(
+        IDENTITY, "registry", kinds.TEXT, "What /health calls this service.")
+
+    dev: bool = row(
+        STORE, False, kinds.BOOLEAN, "Keep everything in memory, unless a store is named, and indent all JSON. "
+        "The end of the process loses everything.")
+    store: str = row(
+        STORE, "", kinds.TEXT, "URL of the store: sqlite:///PATH or memory:. Without it: registry.db in the data "
+        "directory, or memory with dev.")
+    data_dir: str = row(
+        STORE, "./data", kinds.PATH, "Directory of the store; one process holds it.", consul=("data_dir",))
+    max_pending_writes: int = row(
+        STORE, 20_000, kinds.COUNT, "Writes that may wait for the store before further ones are refused with 503.")
+    snapshot_min_bytes: int = row(
+        STORE, 8 << 20, kinds.BYTES, "The log grows at least this much before a snapshot is taken and it is trimmed.")
+
+    default_query_seconds: float = row(
+        READS, 300.0, kinds.POSITIVE_SECONDS, "How long a blocking query waits when it does not say.",
+        consul=("default_query_time",))
+    max_query_seconds: float = row(
+        READS, 600.0, kinds.POSITIVE_SECONDS, "The longest a blocking query may wait.", consul=("max_query_time",))
+    answers_per_topic: int = row(
+        READS, 32, kinds.COUNT, "Ready answers kept for each service, node or list; the least recently used goes.")
+    answers_bytes: int = row(
+        READS, 64 << 20, kinds.BYTES, "Memory for all ready answers together.")
+    use_cache: bool = row(
+        READS, True, kinds.BOOLEAN, "Whether ?cached is listened to.", consul=("http_config.use_cache",))
+    translate_wan_addrs: bool = row(
+        READS, False, kinds.BOOLEAN, "Show nodes of other datacenters with their WAN addresses.",
+        consul=("translate_wan_addrs",))
+
+    enable_script_checks: bool = row(
+        CHECKS, False, kinds.BOOLEAN, "Let script checks be registered by files and by the API. Whoever reaches the "
+        "API can then run programs on this machine.", consul=("enable_script_checks",))
+    enable_local_script_checks: bool = row(
+        CHECKS, False, kinds.BOOLEAN, "Let script checks be defined by files only.",
+        consul=("enable_local_script_checks",))
+    check_update_interval_seconds: float = row(
+        CHECKS, 300.0, kinds.SECONDS, "How long a changed output with an unchanged status may stay unstored; a crash "
+        "loses such a text, never a status. 0 stores it at once.", consul=("check_update_interval",))
+    check_output_max_bytes: int = row(
+        CHECKS, 4096, kinds.BYTES, "The most that is kept of a check's output.", consul=("check_output_max_size",))
+    deregister_critical_minimum_seconds: float = row(
+        CHECKS, 60.0, kinds.SECONDS, "Floor under DeregisterCriticalServiceAfter. A service is removed within a second "
+        "of its due time.")
+    sidecar_min_port: int = row(
+        CHECKS, 21000, kinds.PORT, "First port given to a sidecar that names none.",
+        consul=("ports.sidecar_min_port",))
+    sidecar_max_port: int = row(
+        CHECKS, 21255, kinds.PORT, "Last such port.", consul=("ports.sidecar_max_port",))
+
+    kv_max_value_bytes: int = row(
+        HTTP, 524_288, kinds.BYTES, "The largest value of a key.", consul=("limits.kv_max_value_size",),
+        reloadable=True)
+    txn_max_request_bytes: int = row(
+        HTTP, 524_288, kinds.BYTES, "The largest body of a transaction.", consul=("limits.txn_max_req_len",),
+        reloadable=True)
+    max_header_bytes: int = row(
+        HTTP, 1 << 20, kinds.BYTES, "The largest head of a request.", consul=("http_config.max_header_bytes",))
+    block_endpoints: tuple[str, ...] = row(
+        HTTP, (), kinds.PREFIXES, "Paths beginning with one of these answer 403.",
+        consul=("http_config.block_endpoints",))
+    response_headers: Mapping[str, str] = row(
+        HTTP, {}, kinds.HEADERS, "Headers added to every answer.",
+        consul=("http_config.response_headers", "http_api_response_headers"))
+    allow_write_http_from: tuple[str, ...] = row(
+        HTTP, (), kinds.NETWORKS, "Networks that writes are taken from; none named: every one.",
+        consul=("http_config.allow_write_http_from",))
+
+    log_level: str = row(
+        OPERATION, "info", kinds.LEVEL, "What is logged: debug, info, warn or error.", consul=("log_level",),
+        reloadable=True)
+    log_format: str = row(
+        OPERATION, "console", kinds.LOG_FORMAT, "console for people, json for programs.", consul=("log_json",))
+    slow_request_seconds: float = row(
+        OPERATION, 0.5, kinds.POSITIVE_SECONDS, "A request that works longer than this, waiting aside, is logged.")
+    shutdown_grace_seconds: float = row(
+        OPERATION, 5.0, kinds.SECONDS, "How long requests under way may take to end once the server is told to stop.")
+    prometheus_retention_seconds: float = row(
+        OPERATION, 0.0, kinds.SECONDS, "Above 0, /v1/agent/metrics speaks Prometheus' format too, as /metrics does.",
+        consul=("telemetry.prometheus_retention_time",))
+    telemetry_disable_hostname: bool = row(
+        OPERATION, False, kinds.BOOLEAN, "Leave the host name out of the names in /v1/agent/metrics.",
+        consul=("telemetry.disable_hostname",))
+
+    config_file: tuple[str, ...] = row(
+        FILES, (), kinds.PATHS, "Configuration file: .toml with the keys of this table, .json with Consul's.",
+        in_files=False)
+    config_dir: tuple[str, ...] = row(
+        FILES, (), kinds.PATHS, "Directory whose .toml and .json files are read in the order of their names, "
+        "after all named files.", in_files=False)
+    # fmt: on
+
+    definitions: tuple[Definition, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    sources: Sources = field(default=Sources(), repr=False)  # may hold the password of a store
+
+    def __post_init__(self) -> None:
+        if self.sidecar_min_port > self.sidecar_max_port:
+            raise SettingsError("sidecar_min_port", f"{self.sidecar_min_port} is above sidecar_max_port")
+
+    @property
+    def store_url(self) -> str:
+        """The store to open: the one that is named, else memory or a file in the data directory."""
+        if self.store:
+            return self.store
+        return "memory:" if self.dev else f"sqlite:///{self.data_dir}/registry.db"
+
+    @property
+    def pretty(self) -> bool:
+        """Whether JSON is indented without being asked, as Consul's -dev does."""
+        return self.dev
+
+
+def rows() -> tuple[Row, ...]:
+    """Every setting, in the order of the documentation."""
+    return tuple(Row(name=f.name, **f.metadata) for f in dataclasses.fields(Settings) if f.metadata)
+
+
+ROWS = {known.name: known for known in rows()}

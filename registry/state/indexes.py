@@ -1,0 +1,94 @@
+"""Which index each topic has: the bookkeeping of Consul's catalog.
+
+Owns the numbers and the rule for each kind of topic. Moving them is `state/rows.py`.
+Source: common.md §8.3; catalog.md and health.md name the rule of each endpoint.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from registry.model.topic import Topic
+
+
+class Indexes(Struct):
+    """Highest write index of each thing that an answer's index is made of; 0 where unset.
+
+    `extinct_service` and `extinct_node` are the last time a service name lost its last instance and a
+    node was removed. `floor` is the least that any answer shows (a restore sets it).
+    """
+
+    nodes: int = 0
+    services: int = 0
+    checks: int = 0
+    extinct_service: int = 0
+    extinct_node: int = 0
+    floor: int = 0
+    node: dict[str, int] = {}
+    service: dict[str, int] = {}
+
+
+def _service_rows(indexes: Indexes, name: str) -> int:
+    own = indexes.service.get(name)
+    if own is not None:
+        return own
+    return indexes.extinct_service or max(indexes.services, indexes.nodes)
+
+
+def _service_health(indexes: Indexes, name: str) -> int:
+    own = indexes.service.get(name)
+    if own is not None:
+        return own
+    return indexes.extinct_service or max(indexes.checks, indexes.services, indexes.nodes)
+
+
+def _service_checks_by_node(indexes: Indexes, name: str) -> int:
+    own = indexes.service.get(name)
+    return own if own is not None else max(indexes.checks, indexes.services, indexes.nodes)
+
+
+def _node(indexes: Indexes, name: str) -> int:
+    own = indexes.node.get(name)
+    return own if own is not None else indexes.extinct_node
+
+
+def _catalog(indexes: Indexes, _: str) -> int:
+    return max(indexes.nodes, indexes.services, indexes.checks)
+
+
+def _checks(indexes: Indexes, _: str) -> int:
+    return indexes.checks
+
+
+def _none(indexes: Indexes, _: str) -> int:
+    return 0
+
+
+# Topics of the mesh and of missing nodes need the rows as well: `State.index` computes them.
+INDEX_OF: dict[str, Callable[[Indexes, str], int]] = {
+    "nodes": lambda indexes, _: indexes.nodes,
+    "services": lambda indexes, _: indexes.services,
+    "services-by-node": lambda indexes, _: max(indexes.services, indexes.nodes),
+    "services-filtered": lambda indexes, _: indexes.services,
+    "checks": _checks,
+    "checks-by-node": _checks,
+    "catalog": _catalog,
+    "local-services": _none,
+    "local-checks": _none,
+    "service": _service_rows,
+    "health": _service_health,
+    "node": _node,
+    "gateways": _none,
+    "peers": _none,
+    "node-checks": _checks,
+    "service-checks": _checks,
+    "service-checks-by-node": _service_checks_by_node,
+    "state": _checks,
+    "state-by-node": _checks,
+    "local-service": _none,
+}
+
+
+def index_of(indexes: Indexes, topic: Topic) -> int:
+    """The index that an answer on `topic` shows, before the rule that it is at least 1."""
+    return INDEX_OF[topic[0]](indexes, topic[1])

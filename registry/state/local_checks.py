@@ -1,0 +1,133 @@
+"""Commands about the checks of our own node: registration, results, expiry.
+
+Owns which status and output a check has after each of them, and since when it counts as critical.
+Source: agent.md §7, §8.3 (TTL); `DESIGN.md` §4.
+"""
+
+from msgspec.structs import replace
+
+from registry.commands import DeregisterLocalCheck, ExpireTtl, RegisterLocalCheck, UpdateCheck
+from registry.errors import InvalidRequest, NotFound
+from registry.model.check import CRITICAL, Check
+from registry.model.names import fold
+from registry.model.service import Local
+from registry.state.catalog import critical_since, same_check
+from registry.state.rows import Rows
+
+
+def register_local_check(rows: Rows, index: int, time: float, command: RegisterLocalCheck) -> None:
+    """Write a check of the node or of a local instance; one that exists keeps its status and output.
+
+    Raises:
+        NotFound: `check-service`, no local instance has the exact `service_id`.
+    """
+    check = command.check
+    if check.service_id and check.service_id not in rows.local_ids:
+        raise NotFound("check-service", id=check.service_id)
+    write_local_check(rows, index, check, Local())
+
+
+def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> None:
+    """Write a check of our node whose instance, if it names one, is there.
+
+    Registering again starts the time of being critical anew. What only the runner sees (thresholds, a
+    TTL) is stored without moving an index.
+    """
+    node = fold(rows.server.node)
+    new = _placed(rows, check, local)
+    old = rows.checks.get(node, {}).get(fold(check.id))
+    if old is None:
+        rows.write_check(index, new)
+        return
+    new = replace(new, status=old.status, output=old.output, create_index=old.create_index)
+    if same_check(new, old) and old.local is not None and _same_shown(new, old):
+        new = replace(new, modify_index=old.modify_index)
+        if new != old:
+            rows.write_check_quietly(new)
+    else:
+        rows.write_check(index, new)
+
+
+def _same_shown(new: Check, old: Check) -> bool:
+    shown = (old.type, old.interval, old.timeout, old.exposed_port)
+    return (new.type, new.interval, new.timeout, new.exposed_port) == shown
+
+
+def _placed(rows: Rows, check: Check, local: Local) -> Check:
+    """The check on our node, with the name and tags of its instance."""
+    server = rows.server
+    if not check.service_id:
+        return replace(check, node=server.node, local=local)
+    owner = rows.instances[fold(server.node)][fold(check.service_id)]
+    return replace(
+        check, node=server.node, local=local, service_id=owner.id, service_name=owner.name, service_tags=owner.tags
+    )
+
+
+def deregister_local_check(rows: Rows, index: int, time: float, command: DeregisterLocalCheck) -> None:
+    """Remove a local check.
+
+    Raises:
+        NotFound: `check`, no local check has this exact id.
+    """
+    rows.remove_check(index, local_check_row(rows, command.check_id))
+
+
+def local_check_row(rows: Rows, check_id: str) -> Check:
+    """The stored row of a local check.
+
+    Raises:
+        NotFound: `check`, no local check has this exact id.
+    """
+    place = rows.local_check_ids.get(check_id)
+    if place is None:
+        raise NotFound("check", id=check_id)
+    return rows.checks[place[0]][place[1]]
+
+
+def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> None:
+    """Give a local check a status and an output. The same as before: nothing but the time it is critical since.
+
+    Raises:
+        NotFound: `check`, no local check has this exact id.
+        InvalidRequest: `not-ttl`, a sign of life for a check that is none.
+    """
+    old = local_check_row(rows, command.check_id)
+    if command.create_index and command.create_index != old.create_index:
+        return
+    if command.ttl and not is_ttl(old):
+        raise InvalidRequest("not-ttl", id=command.check_id)
+    _take(rows, index, time, old, command.status, command.output)
+
+
+def is_ttl(check: Check) -> bool:
+    """Whether the check lives by signs of life."""
+    return check.runs is not None and check.runs.ttl_ns > 0
+
+
+def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
+    """A TTL has run out: critical. One that is critical already only starts to count as critical."""
+    place = rows.local_check_ids.get(command.check_id)
+    old = rows.checks[place[0]][place[1]] if place is not None else None
+    if old is None or old.create_index != command.create_index or not is_ttl(old):
+        return
+    if old.status == CRITICAL:
+        _take(rows, index, time, old, CRITICAL, old.output)
+    else:
+        _take(rows, index, time, old, CRITICAL, expired_output(command.last_output))
+
+
+def expired_output(last_output: str) -> str:
+    """What a TTL check says when nobody has refreshed it."""
+    if not last_output:
+        return "TTL expired"
+    return f"TTL expired (last output before timeout follows): {last_output}"
+
+
+def _take(rows: Rows, index: int, time: float, old: Check, status: str, output: str) -> None:
+    new = replace(old, status=status, output=output, **critical_since(old, status, index, time))
+    if (old.status, old.output) != (status, output):
+        rows.write_check(index, new)
+        rows.outputs.pop((fold(old.node), fold(old.id)), None)
+    elif new != old:
+        rows.write_check_quietly(new)

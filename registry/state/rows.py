@@ -1,0 +1,230 @@
+"""Row changes and what they mean: which indexes move, which watchers look again.
+
+The one place that knows Consul's table of what each write bumps. Callers have decided that the write is
+allowed and that it changes something. Source: common.md §8.3, catalog.md §10, health.md.
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from registry.model import topic as topics
+from registry.model.check import Check
+from registry.model.names import fold
+from registry.model.node import Node
+from registry.model.service import Instance
+from registry.model.topic import Topic
+from registry.state.indexes import Indexes
+from registry.state.tables import Tables
+
+_NODE_WRITE: tuple[Topic, ...] = (
+    topics.NODES,
+    topics.SERVICES_BY_NODE,
+    topics.SERVICES_FILTERED,
+    topics.CHECKS_BY_NODE,
+    topics.CATALOG,
+)
+_SERVICE_WRITE: tuple[Topic, ...] = (
+    topics.SERVICES,
+    topics.SERVICES_BY_NODE,
+    topics.SERVICES_FILTERED,
+    topics.CATALOG,
+)
+_CHECK_WRITE: tuple[Topic, ...] = (topics.CHECKS, topics.CHECKS_BY_NODE, topics.CATALOG)
+
+
+class Rows(Tables):
+    """The tables with their indexes and the topics touched so far (`touched`, taken by the caller)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.indexes = Indexes()
+        self.touched: dict[Topic, None] = {}
+
+    def _touch(self, some: Iterable[Topic]) -> None:
+        touched = self.touched
+        for topic in some:
+            touched[topic] = None
+
+    # Nodes
+
+    def write_node(self, index: int, node: Node) -> None:
+        """Insert or replace a node row; CreateIndex is kept where the caller gave one."""
+        key = fold(node.name)
+        old = self.node_rows.get(key)
+        created = node.create_index or (old.create_index if old is not None else 0) or index
+        self.put_node_row(replace(node, create_index=created, modify_index=index))
+        self.indexes.nodes = self.indexes.node[key] = index
+        self._node_changed(index, key)
+        if old is None or old.id != node.id:
+            self._node_appeared(key, node.id)
+
+    def _node_appeared(self, key: str, node_id: str) -> None:
+        """Wake those who wait for the name or for any prefix of the id."""
+        self.touched[(topics.MISSING_NODE, key)] = None
+        for length in range(2, len(node_id) + 1):
+            self.touched[(topics.MISSING_NODE, node_id[:length])] = None
+
+    def remove_node(self, index: int, key: str) -> None:
+        """Remove a node with everything on it."""
+        for instance in list(self.instances.get(key, {}).values()):
+            self.remove_instance(index, instance)
+        for check in list(self.checks.get(key, {}).values()):
+            self.remove_check(index, check)
+        self._node_changed(index, key)
+        for status in self.checks_by_status:
+            self.touched[(topics.STATE_BY_NODE, status)] = None
+        self.drop_node_row(key)
+        self.indexes.nodes = self.indexes.extinct_node = index
+        self.indexes.node.pop(key, None)
+
+    def _node_changed(self, index: int, key: str) -> None:
+        self._touch(_NODE_WRITE)
+        self.touched[(topics.NODE, key)] = None
+        for check in self.checks.get(key, {}).values():
+            self.touched[(topics.STATE_BY_NODE, fold(check.status))] = None
+        self._instances_changed(index, key)
+
+    def _instances_changed(self, index: int, node: str) -> None:
+        """Something that all instances of the node show has changed: its row or its own checks."""
+        for instance in self.instances.get(node, {}).values():
+            name = fold(instance.name)
+            self._raise_service(index, name)
+            self.touched[(topics.SERVICE, name)] = None
+            self.touched[(topics.SERVICE_CHECKS_BY_NODE, name)] = None
+            if instance.connect_name:
+                self.touched[(topics.CONNECT, fold(instance.connect_name))] = None
+
+    def _raise_service(self, index: int, name: str) -> None:
+        """The index of a service name moves, which wakes those who watch its health."""
+        self.indexes.service[name] = index
+        self.touched[(topics.HEALTH, name)] = None
+        for mesh in self.connects_of.get(name, ()):
+            self.touched[(topics.CONNECT_HEALTH, mesh)] = None
+
+    # Instances
+
+    def write_instance(self, index: int, instance: Instance) -> Instance:
+        """Insert or replace an instance and return the row as stored.
+
+        A row that changes its service name leaves the old name as if it had been removed from it.
+        """
+        node = fold(instance.node)
+        old = self.instances.get(node, {}).get(fold(instance.id))
+        row = replace(
+            instance,
+            virtual_address=self._virtual_address(instance),
+            create_index=old.create_index if old is not None else index,
+            modify_index=index,
+        )
+        self.put_instance_row(row)
+        indexes = self.indexes
+        indexes.services = indexes.nodes = indexes.node[node] = index
+        self._instance_changed(index, row)
+        if old is not None and (old.name != row.name or old.connect_name != row.connect_name):
+            self._instance_left(index, old)
+        if old is not None and old.id != row.id:
+            self.touched[(topics.LOCAL_SERVICE, old.id)] = None
+        return row
+
+    def remove_instance(self, index: int, instance: Instance) -> None:
+        """Remove an instance with its checks."""
+        node = fold(instance.node)
+        for check in list(self.checks_by_instance.get((node, fold(instance.id)), {}).values()):
+            self.remove_check(index, check)
+        indexes = self.indexes
+        self._instance_changed(index, instance)
+        self.drop_instance_row(instance)
+        indexes.services = indexes.nodes = indexes.checks = indexes.node[node] = index
+        self._instance_left(index, instance)
+
+    def _instance_changed(self, index: int, instance: Instance) -> None:
+        self._touch(_SERVICE_WRITE)
+        name = fold(instance.name)
+        self._raise_service(index, name)
+        self.touched[(topics.SERVICE, name)] = None
+        self.touched[(topics.NODE, fold(instance.node))] = None
+        if instance.connect_name:
+            mesh = fold(instance.connect_name)
+            self.touched[(topics.CONNECT, mesh)] = None
+            self.touched[(topics.CONNECT_HEALTH, mesh)] = None
+        if instance.local is not None:
+            self.touched[topics.LOCAL_SERVICES] = None
+            self.touched[(topics.LOCAL_SERVICE, instance.id)] = None
+
+    def _instance_left(self, index: int, old: Instance) -> None:
+        """The row is no longer under this service name or mesh name."""
+        name, mesh = fold(old.name), fold(old.connect_name)
+        self._raise_service(index, name)
+        self.touched[(topics.SERVICE, name)] = None
+        if name not in self.by_service:
+            del self.indexes.service[name]
+            self.indexes.extinct_service = index
+        if mesh:
+            self.touched[(topics.CONNECT, mesh)] = None
+            self.touched[(topics.CONNECT_HEALTH, mesh)] = None
+            if mesh not in self.by_connect:
+                self.free_virtual_number(mesh)
+
+    def _virtual_address(self, instance: Instance) -> str:
+        mesh = instance.connect_name
+        if not mesh:
+            return ""
+        number = self.take_virtual_number(fold(mesh))
+        return f"240.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+    # Checks
+
+    def write_check(self, index: int, check: Check) -> Check:
+        """Insert or replace a check and return the row as stored."""
+        node, key = fold(check.node), fold(check.id)
+        old = self.checks.get(node, {}).get(key)
+        row = replace(check, create_index=old.create_index if old is not None else index, modify_index=index)
+        self.put_check_row(row)
+        if old is not None:
+            if old.output != row.output:
+                self.outputs.pop((node, key), None)
+            if old.status != row.status or old.service_name != row.service_name:
+                self._check_topics(old)
+        self._check_changed(index, row)
+        return row
+
+    def write_check_quietly(self, check: Check) -> None:
+        """Replace a check by a row that no catalog reader can tell from the old one."""
+        self.put_check_row(check)
+        self.touched[topics.LOCAL_CHECKS] = None
+
+    def remove_check(self, index: int, check: Check) -> None:
+        """Remove a check. Removing one of a whole node moves the table of services too, as Consul has it."""
+        self.drop_check_row(check)
+        self._check_changed(index, check)
+        if not check.service_id:
+            self.indexes.services = index
+
+    def _check_changed(self, index: int, check: Check) -> None:
+        self.indexes.checks = index
+        self._check_topics(check)
+        self._touch(_CHECK_WRITE)
+        node = fold(check.node)
+        self.touched[(topics.NODE_CHECKS, node)] = None
+        if check.local is not None:
+            self.touched[topics.LOCAL_CHECKS] = None
+        if not check.service_id:
+            self._node_checks_changed(index, node)
+            return
+        owner = self.instances.get(node, {}).get(fold(check.service_id))
+        if owner is not None:
+            self._raise_service(index, fold(owner.name))
+
+    def _node_checks_changed(self, index: int, node: str) -> None:
+        for instance in self.instances.get(node, {}).values():
+            self._raise_service(index, fold(instance.name))
+
+    def _check_topics(self, check: Check) -> None:
+        status = fold(check.status)
+        self.touched[(topics.STATE, status)] = None
+        self.touched[(topics.STATE_BY_NODE, status)] = None
+        if check.service_id:
+            name = fold(check.service_name)
+            self.touched[(topics.SERVICE_CHECKS, name)] = None
+            self.touched[(topics.SERVICE_CHECKS_BY_NODE, name)] = None

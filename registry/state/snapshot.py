@@ -1,0 +1,139 @@
+"""The state as records, and back.
+
+A snapshot holds everything that can influence `apply`, in an order that depends on the content alone, so
+that equal states have equal bytes. Newest outputs that the log does not have are no part of it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from registry.errors import LogCorrupt
+from registry.model.check import Check
+from registry.model.node import Node
+from registry.model.server import Server
+from registry.model.service import Instance
+from registry.state.indexes import Indexes
+from registry.state.store import State
+from registry.state.tables import Tables
+
+FORMAT = 1
+CHUNK_BYTES = 1 << 20  # the log's limit for one chunk
+_ROWS_A_SLICE = 200  # rows encoded before the caller may let others run
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The first record: what is not a row."""
+
+    format: int
+    applied: int
+    time: float
+    level: int
+    server: Server
+    indexes: Indexes
+    virtual_numbers: dict[str, int]
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_header = msgspec.msgpack.Decoder(Header)
+_ROW_TYPES: dict[str, Any] = {"n": Node, "i": Instance, "c": Check}
+_chunk = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
+_row = {kind: msgspec.msgpack.Decoder(row_type) for kind, row_type in _ROW_TYPES.items()}
+
+
+class Frozen:
+    """A shallow copy of a state's tables, to be encoded while the state goes on changing."""
+
+    def __init__(self, state: State) -> None:
+        indexes = state.indexes
+        self.header = Header(
+            format=FORMAT,
+            applied=state.applied,
+            time=state.time,
+            level=state.level,
+            server=state.server,
+            indexes=msgspec.structs.replace(indexes, node=dict(indexes.node), service=dict(indexes.service)),
+            virtual_numbers=dict(state.virtual_numbers),
+        )
+        self._nodes = list(state.node_rows.items())
+        self._instances = [(key, list(rows.values())) for key, rows in state.instances.items()]
+        self._checks = [(key, list(rows.values())) for key, rows in state.checks.items()]
+
+    def chunks(self) -> Iterator[bytes]:
+        """The records in chunks of at most 1 MiB; an empty chunk means: a good moment for others to run."""
+        rows: list[bytes] = []
+        size = 0
+        yield _encoder.encode([("h", self.header)])
+        for count, (kind, row) in enumerate(self._rows(), 1):
+            encoded = _encoder.encode((kind, row))
+            if rows and size + len(encoded) > CHUNK_BYTES - 16:
+                yield _array(rows)
+                rows, size = [], 0
+            rows.append(encoded)
+            size += len(encoded)
+            if count % _ROWS_A_SLICE == 0:
+                yield b""
+        if rows:
+            yield _array(rows)
+
+    def _rows(self) -> Iterator[tuple[str, Any]]:
+        for _, node in sorted(self._nodes):
+            yield "n", node
+        for _, instances in sorted(self._instances, key=lambda pair: pair[0]):
+            for instance in sorted(instances, key=lambda row: row.id.lower()):
+                yield "i", instance
+        for _, checks in sorted(self._checks, key=lambda pair: pair[0]):
+            for check in sorted(checks, key=lambda row: row.id.lower()):
+                yield "c", check
+
+
+def _array(rows: list[bytes]) -> bytes:
+    """The MessagePack array of records that are encoded already."""
+    return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
+
+
+def digest(state: State) -> str:
+    """A hash of the whole state; equal on every replica that has applied the same entries."""
+    found = hashlib.sha256()
+    for chunk in Frozen(state).chunks():
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def restored(chunks: Iterable[bytes]) -> State:
+    """The state that a snapshot's chunks describe.
+
+    Raises:
+        LogCorrupt: a record does not decode, or the format is not this program's.
+    """
+    state = State()
+    for number, chunk in enumerate(chunks):
+        try:
+            for kind, raw in _chunk.decode(chunk):
+                if kind == "h":
+                    _put_header(state, _header.decode(raw))
+                else:
+                    _put_row(state, kind, _row[kind].decode(raw))
+        except (msgspec.DecodeError, KeyError) as error:
+            raise LogCorrupt(f"chunk {number} of the snapshot does not decode: {error}") from None
+    return state
+
+
+def _put_header(state: State, header: Header) -> None:
+    if header.format != FORMAT:
+        raise LogCorrupt(f"a snapshot of format {header.format}; this program reads format {FORMAT}")
+    state.applied, state.time, state.level = header.applied, header.time, header.level
+    state.server, state.indexes = header.server, header.indexes
+    for mesh, number in header.virtual_numbers.items():
+        state.put_virtual_number(mesh, number)
+
+
+def _put_row(tables: Tables, kind: str, row: Any) -> None:
+    if kind == "n":
+        tables.put_node_row(row)
+    elif kind == "i":
+        tables.put_instance_row(row)
+    else:
+        tables.put_check_row(row)

@@ -1,0 +1,87 @@
+"""The state as a whole: commands in, changes out.
+
+Owns the table of commands and nothing of what they do. `apply` is deterministic: the same entries give
+the same state byte for byte on every replica, whatever its hash seed. A refused command is a recorded
+no-op: it raises before its first change, and raises the same again on replay.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from registry import commands
+from registry.commands import Command
+from registry.model import topic as topics
+from registry.model.names import fold
+from registry.state import catalog, local, local_checks, server
+from registry.state.changes import Changes
+from registry.state.queries import Queries
+from registry.state.rows import Rows
+
+
+def _raise_level(rows: Rows, index: int, time: float, command: commands.RaiseLevel) -> None:
+    rows.level = max(rows.level, command.level)
+
+
+_APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
+    commands.Register: catalog.register,
+    commands.Deregister: catalog.deregister,
+    commands.RegisterLocal: local.register_local,
+    commands.DeregisterLocal: local.deregister_local,
+    commands.SetMaintenance: local.set_maintenance,
+    commands.ReplaceFileRows: local.replace_file_rows,
+    commands.Reap: local.reap,
+    commands.RegisterLocalCheck: local_checks.register_local_check,
+    commands.DeregisterLocalCheck: local_checks.deregister_local_check,
+    commands.UpdateCheck: local_checks.update_check,
+    commands.ExpireTtl: local_checks.expire_ttl,
+    commands.StartServer: server.start_server,
+    commands.RaiseLevel: _raise_level,
+}
+
+_UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
+    commands.Register: catalog.unchanged,
+    commands.Deregister: catalog.nothing_to_deregister,
+    commands.RegisterLocal: local.local_unchanged,
+}
+
+
+class State(Queries):
+    """Everything the registry knows, as of `applied`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.applied = 0  # index of the newest entry taken in
+        self.time = 0.0  # log time of that entry
+
+    def apply(self, index: int, time: float, command: Command, changes: Changes) -> None:
+        """Take in one entry of the log and add what it touched to `changes`.
+
+        Raises:
+            RequestError: the state refuses the command; nothing but `applied` changed.
+        """
+        self.applied, self.time = index, time
+        self.touched = changes.topics
+        _APPLY[type(command)](self, index, time, command)
+
+    def changes_nothing(self, command: Command) -> bool:
+        """Whether the command, applied now, would be accepted and change nothing."""
+        judge = _UNCHANGED.get(type(command))
+        return judge is not None and judge(self, command)
+
+    def lay_output(self, check_id: str, output: str, changes: Changes) -> None:
+        """Show a newer text of a local check to the agent's readers, without an index.
+
+        Not part of the log: a crash may lose it (`DESIGN.md` §4). A check that is gone is ignored.
+        """
+        place = self.local_check_ids.get(check_id)
+        if place is None:
+            return
+        if self.checks[place[0]][place[1]].output == output:
+            self.outputs.pop(place, None)
+        else:
+            self.outputs[place] = output
+        changes.topics[topics.LOCAL_CHECKS] = None
+
+    def own_key(self) -> str:
+        """The folded name of our own node."""
+        return fold(self.server.node)

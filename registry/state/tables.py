@@ -1,0 +1,184 @@
+"""The tables and their secondary indexes: rows in, rows out, every index kept in step.
+
+Nothing here knows what a change means to a watcher (`state/rows.py`) or whether it is allowed
+(`state/catalog.py`, `state/local.py`). Keys are folded names; nothing iterates over a set.
+"""
+
+from typing import TypeVar
+
+from registry.model.check import Check
+from registry.model.coordinate import Coordinate
+from registry.model.names import fold
+from registry.model.node import Node
+from registry.model.server import Server
+from registry.model.service import Instance
+
+Key = tuple[str, str]  # (folded node, folded id)
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _put(index: dict[str, dict[_K, _V]], name: str, key: _K, row: _V) -> None:
+    rows = index.get(name)
+    if rows is None:
+        index[name] = {key: row}
+    else:
+        rows[key] = row
+
+
+def _drop(index: dict[str, dict[_K, _V]], name: str, key: _K) -> None:
+    rows = index[name]
+    del rows[key]
+    if not rows:
+        del index[name]
+
+
+class Tables:
+    """Every row of the catalog, reachable in each way that a query needs."""
+
+    def __init__(self) -> None:
+        self.node_rows: dict[str, Node] = {}
+        self.node_of_id: dict[str, str] = {}  # node id → folded name
+        self.instances: dict[str, dict[str, Instance]] = {}  # folded node → folded id
+        self.by_service: dict[str, dict[Key, Instance]] = {}
+        self.by_connect: dict[str, dict[Key, Instance]] = {}
+        self.connects_of: dict[str, dict[str, int]] = {}  # service → mesh names of its instances, counted
+        self.checks: dict[str, dict[str, Check]] = {}  # folded node → folded id
+        self.checks_by_instance: dict[Key, dict[str, Check]] = {}  # instance id "" holds the node's own checks
+        self.checks_by_service: dict[str, dict[Key, Check]] = {}
+        self.checks_by_status: dict[str, dict[Key, Check]] = {}
+        self.local_ids: dict[str, Key] = {}  # exact id of a local instance
+        self.local_check_ids: dict[str, Key] = {}
+        self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed in time
+        self.virtual_numbers: dict[str, int] = {}  # mesh name → N of its address 240.0.0.N
+        self.coordinates: dict[str, Coordinate] = {}  # folded node
+        self.server = Server()
+        self.level = 1  # the highest command version every member understands
+        self._virtual_names: dict[int, str] = {}
+        self._virtual_low = 1  # no number below is free
+        self.outputs: dict[Key, str] = {}  # newest output texts that the log does not have yet
+
+    # Nodes
+
+    def put_node_row(self, node: Node) -> None:
+        """Insert or replace a node row."""
+        key = fold(node.name)
+        old = self.node_rows.get(key)
+        if old is not None and old.id and self.node_of_id.get(old.id) == key:
+            del self.node_of_id[old.id]
+        self.node_rows[key] = node
+        if node.id:
+            self.node_of_id[node.id] = key
+
+    def drop_node_row(self, key: str) -> None:
+        """Remove a node row; what is on the node has gone before."""
+        node = self.node_rows.pop(key)
+        self.coordinates.pop(key, None)
+        if node.id and self.node_of_id.get(node.id) == key:
+            del self.node_of_id[node.id]
+
+    # Instances
+
+    def put_instance_row(self, instance: Instance) -> None:
+        """Insert or replace an instance; the old row leaves every index it was in."""
+        node, key = fold(instance.node), fold(instance.id)
+        old = self.instances.get(node, {}).get(key)
+        if old is not None:
+            self._unindex(old, node, key)
+        _put(self.instances, node, key, instance)
+        place = (node, key)
+        _put(self.by_service, fold(instance.name), place, instance)
+        mesh = instance.connect_name
+        if mesh:
+            _put(self.by_connect, fold(mesh), place, instance)
+            counts = self.connects_of.setdefault(fold(instance.name), {})
+            counts[fold(mesh)] = counts.get(fold(mesh), 0) + 1
+        if instance.local is not None:
+            self.local_ids[instance.id] = place
+
+    def drop_instance_row(self, instance: Instance) -> None:
+        """Remove an instance; its checks have gone before."""
+        node, key = fold(instance.node), fold(instance.id)
+        self._unindex(instance, node, key)
+        _drop(self.instances, node, key)
+
+    def _unindex(self, instance: Instance, node: str, key: str) -> None:
+        place, name, mesh = (node, key), fold(instance.name), fold(instance.connect_name)
+        _drop(self.by_service, name, place)
+        if mesh:
+            _drop(self.by_connect, mesh, place)
+            counts = self.connects_of[name]
+            counts[mesh] -= 1
+            if not counts[mesh]:
+                _drop(self.connects_of, name, mesh)
+        if instance.local is not None:
+            self.local_ids.pop(instance.id, None)
+
+    # Checks
+
+    def put_check_row(self, check: Check) -> None:
+        """Insert or replace a check; the old row leaves every index it was in."""
+        node, key = fold(check.node), fold(check.id)
+        old = self.checks.get(node, {}).get(key)
+        if old is not None:
+            self._unindex_check(old, node, key)
+        _put(self.checks, node, key, check)
+        place, service = (node, key), fold(check.service_id)
+        owner = (node, service)
+        rows = self.checks_by_instance.get(owner)
+        if rows is None:
+            self.checks_by_instance[owner] = {key: check}
+        else:
+            rows[key] = check
+        if service:
+            _put(self.checks_by_service, fold(check.service_name), place, check)
+        _put(self.checks_by_status, fold(check.status), place, check)
+        if check.local is not None:
+            self.local_check_ids[check.id] = place
+        if check.critical_at and service and check.runs and check.runs.deregister_critical_service_after_ns > 0:
+            self.reapable[place] = check
+
+    def drop_check_row(self, check: Check) -> None:
+        """Remove a check and the newest text of it."""
+        node, key = fold(check.node), fold(check.id)
+        self._unindex_check(check, node, key)
+        _drop(self.checks, node, key)
+        self.outputs.pop((node, key), None)
+
+    def _unindex_check(self, check: Check, node: str, key: str) -> None:
+        place, service = (node, key), fold(check.service_id)
+        rows = self.checks_by_instance[(node, service)]
+        del rows[key]
+        if not rows:
+            del self.checks_by_instance[(node, service)]
+        if service:
+            _drop(self.checks_by_service, fold(check.service_name), place)
+        _drop(self.checks_by_status, fold(check.status), place)
+        if check.local is not None:
+            self.local_check_ids.pop(check.id, None)
+        self.reapable.pop(place, None)
+
+    # Mesh addresses
+
+    def take_virtual_number(self, mesh: str) -> int:
+        """The N of a mesh name's address, the lowest free one when it has none yet."""
+        number = self.virtual_numbers.get(mesh)
+        if number is None:
+            number = self._virtual_low
+            while number in self._virtual_names:
+                number += 1
+            self.put_virtual_number(mesh, number)
+            self._virtual_low = number + 1
+        return number
+
+    def put_virtual_number(self, mesh: str, number: int) -> None:
+        """Give a mesh name this N."""
+        self.virtual_numbers[mesh] = number
+        self._virtual_names[number] = mesh
+
+    def free_virtual_number(self, mesh: str) -> None:
+        """Let the next mesh name have the N of this one."""
+        number = self.virtual_numbers.pop(mesh, None)
+        if number is not None:
+            del self._virtual_names[number]
+            self._virtual_low = min(self._virtual_low, number)
