@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from registry.errors import InvalidRequest
+from registry.model import duration
+from registry.model.meta import meta_problem
 
 Pairs = Mapping[str, str]
 
@@ -20,8 +22,6 @@ LEVELS = ("debug", "info", "warn", "error")
 LEVEL_WORDS = {"trace": "debug", "warning": "warn", "err": "error"}
 DATACENTER = re.compile(r"[a-z0-9_-]+")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-META_KEY = re.compile(r"[A-Za-z0-9_-]+")
-MAX_META_PAIRS, MAX_META_KEY, MAX_META_VALUE = 64, 128, 512  # Consul's limits of node metadata
 
 
 def printable(text: str) -> str:
@@ -73,8 +73,6 @@ def seconds(text: str) -> float:
     """Seconds, given as such or as a Go duration such as 90s or 1h30m."""
     if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text):
         return float(text)
-    from registry.model import duration
-
     try:
         nanoseconds = duration.nanoseconds(text)
     except InvalidRequest:
@@ -135,15 +133,9 @@ def datacenter(text: str) -> str:
 
 def node_meta(pairs: Pairs) -> Pairs:
     """Metadata of a node within Consul's limits."""
-    if len(pairs) > MAX_META_PAIRS:
-        raise ValueError(f"has {len(pairs)} pairs, more than {MAX_META_PAIRS}")
-    for key, value in pairs.items():
-        if not META_KEY.fullmatch(key) or len(key) > MAX_META_KEY:
-            raise ValueError(f"{key!r} may hold only letters, digits, - and _, at most {MAX_META_KEY}")
-        if key.startswith("consul-"):
-            raise ValueError(f"{key!r} begins with consul-, which is reserved")
-        if len(value) > MAX_META_VALUE:
-            raise ValueError(f"the value of {key!r} is longer than {MAX_META_VALUE}")
+    problem = meta_problem(pairs, kind="")
+    if problem:
+        raise ValueError(problem)
     return pairs
 
 

@@ -84,9 +84,7 @@ def within(module: str, package: str) -> bool:
 
 def problem(module: str, file: str, imported: Import) -> str | None:
     """What the table has against this import; None where it may stand."""
-    rule, name = RULES.get(package_of(module)), imported.module
-    if rule is None:
-        return "stands in a package without a row"
+    rule, name = RULES[package_of(module)], imported.module
     if within(name, "registry"):
         return problem_with_ours(module, rule, imported)
     for other in rule.forbidden:
@@ -117,7 +115,7 @@ def module_name(path: Path) -> str:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TOP)))
 def test_every_import_may_stand_where_it_stands(path):
     module = module_name(path)
-    if module == "registry":
+    if package_of(module) not in RULES:  # the version alone; any other is the next test's business
         return
     found = imports(module, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py")
     problems = {(each.module, why) for each in found if (why := problem(module, path.name, each))}

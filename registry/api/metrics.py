@@ -84,7 +84,7 @@ class Metrics:
         self.resets = 0
         self.collections = 0
         self.collection_seconds = 0.0
-        self.intervals = Intervals(self._taken)
+        self.intervals = Intervals(self._recent, self._begin_anew)
         self._engine: Engine | None = None
         self._recent_appends, self._recent_commits, self._recent_pauses = Aggregate(), Aggregate(), Aggregate()
         self._pause_begun = 0
@@ -142,13 +142,13 @@ class Metrics:
 
     # Asked for
 
-    def _taken(self, start: float) -> Interval:
-        """What came since the last time; the sums begin anew."""
-        interval = Interval(start, changed(self._counters()), changed(self._samples()))
+    def _recent(self, start: float) -> Interval:
+        return Interval(start, changed(self._counters()), changed(self._samples()))
+
+    def _begin_anew(self) -> None:
         for endpoint in self.endpoints.values():
             endpoint.recent = Aggregate()
         self._recent_appends, self._recent_commits, self._recent_pauses = Aggregate(), Aggregate(), Aggregate()
-        return interval
 
     def _counters(self) -> Iterator[Named]:
         yield Named("raft.apply", (), self._recent_appends)

@@ -70,13 +70,14 @@ class Interval(NamedTuple):
 
 
 class Intervals:
-    """The interval that runs and the one before it. Values are taken out by `take`, which begins them anew."""
+    """The interval that runs and the one before it."""
 
-    def __init__(self, take: Callable[[float], Interval]) -> None:
+    def __init__(self, values: Callable[[float], Interval], begin_anew: Callable[[], None]) -> None:
         """Args:
-        take: the values since it was last called, as an interval that began at the given time.
+        values: what came since `begin_anew` was last called, as an interval that began at the given time.
         """
-        self._take = take
+        self._values = values
+        self._begin_anew = begin_anew
         self._clock: Clock | None = None
         self._timer: TimerHandle | None = None
         self._start = 0.0
@@ -103,7 +104,8 @@ class Intervals:
 
     def _turn(self) -> None:
         assert self._clock is not None
-        finished = self._finished = self._take(self._start)
+        finished = self._finished = self._values(self._start)
+        self._begin_anew()
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
@@ -112,9 +114,7 @@ class Intervals:
 
     def latest(self) -> Interval:
         """The last finished interval; during the first, what there is of it."""
-        if self._finished is None:
-            self._finished = self._take(self._start)
-        return self._finished
+        return self._finished or self._values(self._start)
 
     async def next(self) -> Interval:
         """The interval that runs now, once it is over."""

@@ -5,7 +5,8 @@ because it reads /proc and takes milliseconds: it sees frozen figures only.
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -99,7 +100,7 @@ class _Families(Collector):
         yield _gauge("checks", "Health checks by status.", ("status",), checks)
 
 
-Samples = dict[tuple[str, ...], float]
+Samples = Mapping[Any, float]  # by the values of the labels
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...], samples: Samples) -> Metric:
@@ -125,7 +126,8 @@ def _histogram(name: str, text: str, figures: HistogramFigures) -> Metric:
 
 def _buckets(figures: HistogramFigures) -> tuple[list[tuple[str, float]], float]:
     """Counts up to each bound, as Prometheus adds them up."""
-    buckets, count = [], 0
+    buckets: list[tuple[str, float]] = []
+    count = 0
     for bound, within in zip((*map(str, figures.bounds), "+Inf"), figures.counts, strict=True):
         count += within
         buckets.append((bound, count))

@@ -121,7 +121,11 @@ def test_a_misspelt_variable_of_ours_is_reported():
         ("datacenter", "dc 1", "--datacenter: 'dc 1' may hold only letters, digits, - and _"),
         ("node", "", "--node: '' is not a printable text"),
         ("node_meta", "rack", "--node-meta: 'rack' is not KEY:VALUE"),
-        ("node_meta", "consul-x:1", "--node-meta: 'consul-x' begins with consul-, which is reserved"),
+        (
+            "node_meta",
+            "a b:1",
+            "--node-meta: Couldn't load metadata pair ('a b', '1'): Key contains invalid characters",
+        ),
         ("response_headers", "A B: c", "--response-headers: 'A B' or its value cannot stand in a header"),
         ("allow_write_http_from", "10/8", "--allow-write-http-from: '10/8' is not a network such as 10.0.0.0/8"),
         ("block_endpoints", "v1/kv", "--block-endpoints: 'v1/kv' is not a path: it does not begin with /"),

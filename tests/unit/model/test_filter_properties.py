@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,6 +171,7 @@ def compares(tree: Match, found: Any) -> bool:
     return positive != (operator in NEGATIVE)
 
 
+@pytest.mark.slow
 @given(trees, st.data())
 def test_what_was_written_is_what_is_read(tree: Expression, data: st.DataObject) -> None:
     once = parsed(written(tree, data.draw))
@@ -177,6 +179,7 @@ def test_what_was_written_is_what_is_read(tree: Expression, data: st.DataObject)
     assert parsed(written(once, data.draw)) == tree
 
 
+@pytest.mark.slow
 @given(trees, st.lists(row, min_size=1, max_size=4), st.data())
 def test_a_filter_means_what_its_tree_says(tree: Expression, rows: list[dict[str, Any]], data: st.DataObject) -> None:
     matching = compiled(written(tree, data.draw), ROW)
@@ -198,6 +201,7 @@ def outcome(expression: str) -> bool | InvalidRequest:
         return refused
 
 
+@pytest.mark.slow
 @given(soup | st.text(st.characters(), max_size=30))
 def test_any_text_is_a_filter_or_is_refused(expression: str) -> None:
     found = outcome(expression)
