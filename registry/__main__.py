@@ -59,9 +59,9 @@ def _flags(given: dict[str, Any]) -> dict[str, Sequence[str]]:
 
 def _serve(**given: Any) -> None:
     settings = settings_from(_flags(given), os.environ)
-    from registry import app
+    from registry.app import run
 
-    sys.exit(app.run(settings))
+    sys.exit(run(settings))
 
 
 def _settings(as_markdown: bool) -> None:

@@ -20,15 +20,14 @@ from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge
 from registry.api.metrics import Metrics
 from registry.api.server import Listener
+from registry.api.witness import Witness
 from registry.clock import Clock, SystemClock
 from registry.commands import StartServer
 from registry.core.engine import Engine, Options
-from registry.core.observer import Observer
 from registry.errors import LogError, RequestError, SettingsError
 from registry.events import Events
 from registry.log.base import Log
 from registry.log.open import open_log
-from registry.observing import EventObserver
 from registry.settings import Settings
 from registry.settings_addresses import advertised_address
 from registry.settings_sources import reread
@@ -59,7 +58,7 @@ class App:
         )
         self.metrics = Metrics()
         self.engine = Engine(
-            log, self.clock, options=_options(settings), random=chance, observer=self._observer()
+            log, self.clock, options=_options(settings), random=chance, observer=Witness(self.metrics, self.events)
         )
         self.edge = Edge(
             self.engine,
@@ -70,10 +69,6 @@ class App:
             stop=self.stop,
             reload=self.reload,
         )
-        self.metrics.watch(self.engine)
-
-    def _observer(self) -> Observer:
-        return EventObserver(self.events, self.metrics)
 
     # Life
 
@@ -88,6 +83,7 @@ class App:
             say = self.events.agent.warning if notice.level == "warning" else self.events.agent.info
             say(notice.event, **notice.values)
         await self.engine.start()
+        self.metrics.start(self.clock, self.engine)
         await self._identify()
         await self._write_file_rows(self.settings)
         self._listener = Listener(
@@ -112,6 +108,7 @@ class App:
         if self._listener is not None:
             self._listener.pre_shutdown()
             await self._listener.shutdown(self.settings.shutdown_grace_seconds)
+        self.metrics.stop()
         await self.engine.stop()
 
     def stop(self) -> None:

@@ -12,8 +12,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
+from registry.api.metrics_figures import (
+    OTHER,
+    CacheFigures,
+    EndpointCounts,
+    Figures,
+    HistogramFigures,
+    StateSizes,
+    cache_figures,
+    state_sizes,
+)
 from registry.api.metrics_intervals import Aggregate, Interval, Intervals, Named, changed
 from registry.clock import Clock
 from registry.commands import Command
@@ -24,9 +32,8 @@ if TYPE_CHECKING:
 
 LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)  # records
+AWAY_SECONDS = 5.0  # how long one refused write speaks for the store
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
-OTHER = "other"  # the label for whatever a client could make up
-STATUSES = ("passing", "warning", "critical")
 
 
 class Histogram:
@@ -44,7 +51,7 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def frozen(self) -> "HistogramFigures":
+    def frozen(self) -> HistogramFigures:
         """The figures as they are now."""
         return HistogramFigures(self.bounds, tuple(self.counts), self.total)
 
@@ -80,19 +87,20 @@ class Metrics:
         self.appends: Counter[str] = Counter()  # by outcome
         self.append_seconds = Histogram(LATENCY_BOUNDS)
         self.append_records = Histogram(BATCH_BOUNDS)
-        self.snapshots = 0
         self.resets = 0
+        self.snapshots = 0
         self.collections = 0
         self.collection_seconds = 0.0
         self.intervals = Intervals(self._recent, self._begin_anew)
         self._engine: Engine | None = None
+        self._failed_at: float | None = None  # elapsed seconds of the last append that failed
         self._recent_appends, self._recent_commits, self._recent_pauses = Aggregate(), Aggregate(), Aggregate()
         self._pause_begun = 0
 
     # Life
 
     def start(self, clock: Clock, engine: "Engine") -> None:
-        """Begin to count what happens by itself; `engine` is asked for sizes when somebody wants to know."""
+        """Begin, on the event loop; `engine` is asked for sizes when somebody wants to know them."""
         self._engine = engine
         gc.callbacks.append(self._collected)
         self.intervals.start(clock)
@@ -118,6 +126,10 @@ class Metrics:
     def appended(self, records: int, seconds: float, outcome: str) -> None:
         """A batch came back from the log."""
         self.appends[outcome] += 1
+        if outcome == "stored":
+            self._failed_at = None
+        elif self._engine is not None:
+            self._failed_at = self._engine.clock.elapsed()
         self.append_seconds.add(seconds)
         self.append_records.add(records)
         self._recent_appends.add(records)
@@ -142,6 +154,18 @@ class Metrics:
 
     # Asked for
 
+    @property
+    def store_away(self) -> bool:
+        """Whether the store has just refused a write, or the engine has given up.
+
+        A refusal counts for a few seconds only: where nobody writes because of it, nobody would ever see
+        that the store is back.
+        """
+        engine = self._engine
+        if engine is None or (engine.failed is not None and engine.failed.done()):
+            return True
+        return self._failed_at is not None and engine.clock.elapsed() - self._failed_at < AWAY_SECONDS
+
     def _recent(self, start: float) -> Interval:
         return Interval(start, changed(self._counters()), changed(self._samples()))
 
@@ -160,7 +184,7 @@ class Metrics:
             path = one.route.partition("{")[0].removeprefix("/").replace("/", "_")
             yield Named("api.http", (("method", one.method), ("path", path)), one.recent)
 
-    def figures(self) -> "Figures":
+    def figures(self) -> Figures:
         """Everything as it is now; cheap, and safe to be read on another thread."""
         engine = self._engine
         return Figures(
@@ -173,85 +197,10 @@ class Metrics:
             appends=dict(self.appends),
             append_seconds=self.append_seconds.frozen(),
             append_records=self.append_records.frozen(),
-            snapshots=self.snapshots,
             resets=self.resets,
+            snapshots=self.snapshots,
             collections=self.collections,
             collection_seconds=self.collection_seconds,
             cache=cache_figures(engine) if engine is not None else CacheFigures(),
             sizes=state_sizes(engine) if engine is not None else StateSizes(),
         )
-
-
-class HistogramFigures(Struct, frozen=True):
-    """A histogram as it was; `counts` has one more than `bounds`, for what is over the last."""
-
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    total: float
-
-
-class EndpointCounts(Struct, frozen=True):
-    """An endpoint's requests as they were."""
-
-    route: str
-    method: str
-    ready: int
-    statuses: dict[int, int]
-    latency: HistogramFigures
-
-
-class CacheFigures(Struct, frozen=True):
-    """Ready answers: look-ups, bytes kept, and readers that wait."""
-
-    hits: int = 0
-    misses: int = 0
-    size_bytes: int = 0
-    parked: int = 0
-
-
-class StateSizes(Struct, frozen=True):
-    """Rows of the state; `checks` by status."""
-
-    index: int = 0
-    nodes: int = 0
-    services: int = 0
-    instances: int = 0
-    checks: dict[str, int] = {}
-
-
-class Figures(Struct, frozen=True, kw_only=True):
-    """All figures at one moment."""
-
-    endpoints: tuple[EndpointCounts, ...]
-    in_flight: int
-    commands: dict[tuple[str, str], int]
-    appends: dict[str, int]
-    append_seconds: HistogramFigures
-    append_records: HistogramFigures
-    snapshots: int
-    resets: int
-    collections: int
-    collection_seconds: float
-    cache: CacheFigures
-    sizes: StateSizes
-
-
-def cache_figures(engine: "Engine") -> CacheFigures:
-    """The figures of the ready answers."""
-    topics = engine.topics
-    return CacheFigures(topics.hits, topics.misses, topics.bytes, topics.parked)
-
-
-def state_sizes(engine: "Engine") -> StateSizes:
-    """The sizes of the tables, without looking at a row."""
-    state = engine.state
-    checks = dict.fromkeys((*STATUSES, OTHER), 0)
-    for status, rows in state.checks_by_status.items():
-        checks[status if status in checks else OTHER] += len(rows)
-    return StateSizes(
-        index=state.applied,
-        nodes=len(state.node_rows),
-        services=len(state.by_service),
-        instances=sum(map(len, state.by_service.values())),
-        checks=checks,
-    )

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from registry.api.metrics import Figures, HistogramFigures
+from registry.api.metrics_figures import Figures, HistogramFigures
 
 PREFIX = "registry"
 

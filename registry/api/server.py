@@ -18,22 +18,24 @@ import asyncio
 import zlib
 from typing import Any
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from registry.api.edge import Edge
-from registry.api.http import accepts_gzip, status_line
+from registry.api.http import accepts_gzip
 from registry.api.reply import Reply
 from registry.errors import InvalidRequest, TooLarge
 
 _END = b"\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
+_KEEP = b"Connection: keep-alive\r\n"  # what a client of HTTP/1.0 must be told
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD_REQUEST = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
 )
+_SEPARATE_BYTES = 16_384  # from here on a body is not copied behind its head
 _LINGER_SECONDS = 10.0  # how long the rest of a body that nobody wanted is read before the connection is cut
 
 
@@ -77,11 +79,20 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Answer a request seen before at once; give anything else to the parser."""
         waiter = self._waiter
-        idle = self._aligned and waiter is not None and not waiter.done() and not self._messages
+        idle = (
+            self._aligned
+            and not self._request_in_progress
+            and not self._messages
+            and (waiter is None or not waiter.done())
+            and not self._force_close
+        )
         if idle:
             ready = self._edge.ready(data)
             if ready is not None and self.transport is not None:
-                self.transport.write(ready)
+                if len(ready[1]) < _SEPARATE_BYTES:
+                    self.transport.write(ready[0] + ready[1])
+                else:
+                    self.transport.writelines(ready)
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
         before = len(self._messages)
@@ -151,8 +162,10 @@ class Connection(RequestHandler):
 
         peer = self.peername
         remote = peer[0] if isinstance(peer, tuple) else ""
+        if message.should_close or message.version != HttpVersion11:
+            raw = None
         head, reply = await self._edge.respond(
-            message.method, message.path, message.headers, remote, read_body, None if message.should_close else raw
+            message.method, message.path, message.headers, remote, read_body, raw
         )
         if self.transport is None:
             return False
@@ -160,7 +173,8 @@ class Connection(RequestHandler):
         if reply.stream is not None:
             await self._stream(head, reply, message)
             return False
-        parts = (head, b"" if keep else _CLOSE, self._edge.stamp.date(), b"\r\n")
+        connection = _CLOSE if not keep else _KEEP if message.version == HttpVersion10 else b""
+        parts = (head, connection, self._edge.stamp.date(), b"\r\n")
         self._write(b"".join(parts if message.method == "HEAD" else (*parts, reply.body)))
         if self._paused:
             await self._drain_helper()
@@ -227,5 +241,3 @@ class Connection(RequestHandler):
         rest = packer.flush() if packer is not None else b""
         self._write((b"%x\r\n%b\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
 
-
-__all__ = ["Connection", "Listener", "status_line"]

@@ -96,6 +96,15 @@ class _Watched:
         self.lookers: dict["asyncio.Future[None]", None] = {}
 
 
+def _least_used(answers: dict[Hashable, Answer]) -> Answer:
+    """The oldest answer that nobody asked for since the last time one had to go, else the oldest."""
+    for answer in answers.values():
+        if not answer.used:
+            return answer
+        answer.used = 0
+    return next(iter(answers.values()))
+
+
 class Topics:
     """All topics that somebody looks at."""
 
@@ -147,7 +156,7 @@ class Topics:
 
     def _keep(self, watched: _Watched, answer: Answer) -> None:
         if len(watched.answers) >= self._answers_per_topic:
-            self._drop_answer(watched, next(iter(watched.answers.values())))
+            self._drop_answer(watched, _least_used(watched.answers))
         watched.answers[answer.key] = answer
         self._order.append(answer)
         self._kept += 1

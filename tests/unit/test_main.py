@@ -24,7 +24,6 @@ def server(monkeypatch):
 
     app.run = run
     monkeypatch.setitem(sys.modules, "registry.app", app)
-    monkeypatch.setattr(registry, "app", app, raising=False)
     return app
 
 

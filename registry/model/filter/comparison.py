@@ -3,7 +3,7 @@
 Owns what a comparison means for a row, and what is wrong with one. The rules that surprise:
 
 - A list of objects matches where ANY of them does, also with `!=` and `not in`; an empty one never does.
-- A key that a mapping lacks makes `!=`, `not in`, `matches` and `not matches` true, the others false.
+- A key that a mapping lacks makes `!=`, `not in`, `is empty`, `matches` and `not matches` true, the others false.
 - Where an object on the way is None, the comparison is false, the negative ones too.
 
 Source: common §12.2; Consul api-docs/features/filtering.
@@ -19,7 +19,7 @@ from registry.model.filter.regexps import searcher
 from registry.model.filter.selectors import Field, Selectors
 
 _PATTERN = (Operator.MATCHES, Operator.NOT_MATCHES)
-_TRUE_WITHOUT_KEY = (Operator.NOT_EQUAL, Operator.NOT_IN, *_PATTERN)
+_TRUE_WITHOUT_KEY = (Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_EMPTY, *_PATTERN)
 
 
 def row_test(match: Match, selectors: Selectors) -> Test:

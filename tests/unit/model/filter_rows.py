@@ -55,7 +55,7 @@ ENTRY: Selectors = {
 
 PLAIN = Entry(Node(name="n1"), Instance(node="n1", id="db", name="db"), ())
 WEB = Entry(
-    Node(name="Nœud-2", meta={"rack": "r1", "k 1": "v", "none": ""}),
+    Node(name="Nœud-2", meta={"rack": "r1", "k 1": "v", "none": "", "dotted": "a.b"}),
     Instance(
         node="Nœud-2",
         id="web",

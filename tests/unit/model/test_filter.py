@@ -13,6 +13,7 @@ TRUE_OF_WEB = [
     "Service.Service == web",
     'Service.Service == "web"',
     "Service.Service == `web`",
+    "Service.Service == `w\reb`",
     'Service.Service == "\\x77\\u0065\\U00000062"',
     'Node.Node == "N\\305\\223ud-2"',
     "Service.Service==web",
@@ -21,6 +22,7 @@ TRUE_OF_WEB = [
     'Node.Node == "Nœud-2"',
     "eb in Service.Service",
     '"" in Service.Service',
+    '"" in Node.Meta.none',
     "Service.Service contains we",
     "Service.Service not contains W",
     "x not in Service.Service",
@@ -63,6 +65,8 @@ TRUE_OF_WEB = [
     "Node.Meta[ `k 1` ] == v",
     "r in Node.Meta.rack",
     'Node.Meta.none == ""',
+    "Node.Meta.dotted == a[`b`]",
+    "a.b in Node.Meta.dotted",
     "Service.Meta.version == true",
     "Service.TaggedAddresses.lan.Port == 8080",
     'Service.TaggedAddresses["lan"].Address == "10.0.0.1"',
@@ -119,6 +123,7 @@ FALSE_OF_WEB = [
     "Node.Meta is empty",
     "Node.Meta.absent == r1",
     "x in Node.Meta.absent",
+    "r.b in Node.Meta.rack",
     "Node.Meta.absent contains x",
     "Rack in Node.Meta",
     "Node.Meta.Rack == r1",
@@ -202,7 +207,11 @@ def test_is_decided_from_left_to_right_and_no_further_than_needed() -> None:
     asked: list[str] = []
 
     def field(name: str) -> Field:
-        return text(lambda _: asked.append(name) or name)
+        def get(_: object) -> str:
+            asked.append(name)
+            return name
+
+        return text(get)
 
     selectors = {name: field(name) for name in "abcd"}
     assert compiled("a == a or b == b", selectors)(None)

@@ -50,6 +50,7 @@ EXPECTED = [
     ('Tags["dc"] == invalid-value', "1:22 (21)", '".", "[", [ \\t\\r\\n], [a-zA-Z0-9_] or EOF'),
     ("Name == -x", "1:10 (9)", '"0" or [1-9]'),
     ('Meta."a" == 1', "1:6 (5)", "[a-zA-Z]"),
+    ("foo.\n== 1", "2:0 (4)", "[a-zA-Z]"),
 ]
 
 FAULTS = [

@@ -63,7 +63,7 @@ matches = st.one_of(
     match(NAMES, EQUALITY + MEMBERSHIP, ANYTHING),
     match(NAMES, PATTERN, ["a", "^a$", "[^a]", "(?i)B", ""]),
     match(LISTS, MEMBERSHIP, ANYTHING),
-    match([path for path in LISTS if "*" not in path] + [("Parts",)], EMPTINESS, [""]),
+    match([*LISTS, ("Parts",)], EMPTINESS, [""]),
     match([("Port",)], EQUALITY, ["0", "1", "0x2", "+1"]),
     match([("Up",)], EQUALITY, ["true", "f", "1"]),
 )
@@ -139,6 +139,10 @@ def means(tree: Expression, row: dict[str, Any]) -> bool:
 
 
 MISSING = object()
+LITERALS: dict[str, dict[str, object]] = {
+    "Port": {"0": 0, "1": 1, "0x2": 2, "+1": 1},
+    "Up": {"true": True, "f": False, "1": True},
+}
 
 
 def reached(path: tuple[str, ...], row: dict[str, Any]) -> list[Any]:
@@ -158,10 +162,9 @@ def reached(path: tuple[str, ...], row: dict[str, Any]) -> list[Any]:
 def compares(tree: Match, found: Any) -> bool:
     operator, wanted = tree.operator, tree.value
     if found is MISSING:
-        return operator in (*NEGATIVE, Operator.MATCHES)
+        return operator in (Operator.NOT_EQUAL, Operator.NOT_IN, Operator.IS_EMPTY, *PATTERN)
     if operator in EQUALITY:
-        literals = {"Port": {"0": 0, "1": 1, "0x2": 2, "+1": 1}, "Up": {"true": True, "f": False, "1": True}}
-        positive = found == literals.get(tree.selector[0], {}).get(wanted, wanted)
+        positive = bool(found == LITERALS.get(tree.selector[0], {}).get(wanted, wanted))
     elif operator in MEMBERSHIP:
         positive = wanted in ([] if found is None else found)
     elif operator in EMPTINESS:

@@ -62,11 +62,12 @@ async def answer(
     else:
         found, waited = call.engine.answer(question), False
     headers = _headers(found.index, options.mode if consistency else "")
+    ready = found if not options.min_index or found.index > options.min_index else None
     if cacheable and options.cached:
         hit = _seen_before(call, question.key) and not waited
         headers += b"X-Cache: HIT\r\nAge: 0\r\n" if hit else b"X-Cache: MISS\r\n"
-        return Reply(body=found.body, headers=headers, ready=found if hit else None, waited=waited)
-    return Reply(body=found.body, headers=headers, ready=found, waited=waited)
+        return Reply(body=found.body, headers=headers, ready=ready if hit else None, waited=waited)
+    return Reply(body=found.body, headers=headers, ready=ready, waited=waited)
 
 
 def local_answer(

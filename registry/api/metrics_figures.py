@@ -1,0 +1,89 @@
+"""All figures of one server at one moment: plain values, safe to be read on another thread.
+
+Owns their shapes and how the sizes of state and memory are read off the engine.
+"""
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from registry.core.engine import Engine
+
+OTHER = "other"  # the label for whatever a client could make up
+STATUSES = ("passing", "warning", "critical")
+
+
+class HistogramFigures(Struct, frozen=True):
+    """A histogram as it was; `counts` has one more than `bounds`, for what is over the last."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
+class EndpointCounts(Struct, frozen=True):
+    """An endpoint's requests as they were."""
+
+    route: str
+    method: str
+    ready: int
+    statuses: dict[int, int]
+    latency: HistogramFigures
+
+
+class CacheFigures(Struct, frozen=True):
+    """Ready answers: look-ups, bytes kept, and readers that wait."""
+
+    hits: int = 0
+    misses: int = 0
+    size_bytes: int = 0
+    parked: int = 0
+
+
+class StateSizes(Struct, frozen=True):
+    """Rows of the state; `checks` by status."""
+
+    index: int = 0
+    nodes: int = 0
+    services: int = 0
+    instances: int = 0
+    checks: dict[str, int] = {}
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """All figures at one moment."""
+
+    endpoints: tuple[EndpointCounts, ...]
+    in_flight: int
+    commands: dict[tuple[str, str], int]
+    appends: dict[str, int]
+    append_seconds: HistogramFigures
+    append_records: HistogramFigures
+    snapshots: int
+    resets: int
+    collections: int
+    collection_seconds: float
+    cache: CacheFigures
+    sizes: StateSizes
+
+
+def cache_figures(engine: "Engine") -> CacheFigures:
+    """The figures of the ready answers."""
+    topics = engine.topics
+    return CacheFigures(topics.hits, topics.misses, topics.bytes, topics.parked)
+
+
+def state_sizes(engine: "Engine") -> StateSizes:
+    """The sizes of the tables, without looking at a row."""
+    state = engine.state
+    checks = dict.fromkeys((*STATUSES, OTHER), 0)
+    for status, rows in state.checks_by_status.items():
+        checks[status if status in checks else OTHER] += len(rows)
+    return StateSizes(
+        index=state.applied,
+        nodes=len(state.node_rows),
+        services=len(state.by_service),
+        instances=sum(map(len, state.by_service.values())),
+        checks=checks,
+    )
