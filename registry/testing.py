@@ -109,12 +109,14 @@ class TestServer:
 
     async def parked(self, readers: int) -> None:
         """Wait until this many readers are parked: a blocking query that was sent has arrived."""
-        while self.engine.topics.parked < readers:
+        while self.engine.topics.parked < readers:  # noqa: ASYNC110 - the real time of a loopback connection
             await asyncio.sleep(0)
 
 
 @asynccontextmanager
-async def server(*, log: Log | None = None, clock: FakeClock | None = None, **settings: Any) -> AsyncIterator[TestServer]:
+async def server(
+    *, log: Log | None = None, clock: FakeClock | None = None, **settings: Any
+) -> AsyncIterator[TestServer]:
     """A registry on a free port of 127.0.0.1, empty, ready when the block begins.
 
     Args:

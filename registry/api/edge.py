@@ -15,7 +15,8 @@ from registry.api.http import GZIP_MIN_BYTES, Stamp, accepts_gzip, packed, statu
 from registry.api.metrics import EndpointFigures, Metrics
 from registry.api.query import Query
 from registry.api.reply import JSON, Reply
-from registry.core.engine import Answer, Engine
+from registry.core.engine import Engine
+from registry.core.reading import Answer
 from registry.errors import LogError, RequestError
 from registry.events import Events
 
@@ -161,17 +162,14 @@ class Edge:
         self, dialect: Dialect, reply: Reply, headers: Mapping[str, str], raw: bytes | None, figures: EndpointFigures
     ) -> tuple[bytes, Reply]:
         """The reply's head; its body packed where the client takes it; the request remembered where it may be."""
-        encoding = b""
-        body = reply.body
-        if (len(body) >= GZIP_MIN_BYTES or reply.stream is not None) and accepts_gzip(headers.get("Accept-Encoding", "")):
-            if reply.stream is None:
-                encoding, body = b"Content-Encoding: gzip\r\n", self._packed(reply)
+        encoding, body = b"", reply.body
+        if len(body) >= GZIP_MIN_BYTES and accepts_gzip(headers.get("Accept-Encoding", "")):
+            encoding, body = b"Content-Encoding: gzip\r\n", self._packed(reply)
         head = self._head(dialect, reply, encoding, len(body))
-        if raw is not None and len(raw) <= _REPEATABLE_BYTES and "X-Request-Id" not in headers:
-            if reply.ready is not None and reply.ready.live:
-                self.engine.topics.remember(raw, reply.ready, Ready(reply.ready, head, body, figures))
-        if body is not reply.body:
-            reply.body = body
+        ready = reply.ready
+        if raw is not None and ready is not None and ready.live and _repeatable(raw, headers):
+            self.engine.topics.remember(raw, ready, Ready(ready, head, body, figures))
+        reply.body = body
         return head, reply
 
     def _head(self, dialect: Dialect, reply: Reply, encoding: bytes, length: int) -> bytes:
@@ -188,10 +186,10 @@ class Edge:
     def _packed(self, reply: Reply) -> bytes:
         if reply.ready is None:
             return packed(reply.body)
-        kept = reply.ready.extra.get(_PACKED)
+        kept: bytes | None = reply.ready.extra.get(_PACKED)
         if kept is None:
             kept = reply.ready.extra[_PACKED] = packed(reply.body)
-        return kept  # type: ignore[no-any-return]
+        return kept
 
     # Requests seen before
 
@@ -211,3 +209,8 @@ class Edge:
         topics.hits += 1
         figures.ready += 1
         return head + self.stamp.tail(), body
+
+
+def _repeatable(raw: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether the request may be known again by its bytes: it is short and asks for no id of its own."""
+    return len(raw) <= _REPEATABLE_BYTES and "X-Request-Id" not in headers

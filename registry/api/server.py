@@ -111,8 +111,8 @@ class Connection(RequestHandler):
         elif data.endswith(_END) and data.find(_END) == len(data) - 4:
             self._raw = data
         else:
-            head = data.find(_END)
-            length = self._messages[-1][0].headers.get("Content-Length", "")
+            head, message = data.find(_END), self._messages[-1][0]
+            length = "" if isinstance(message, _ErrInfo) else message.headers.get("Content-Length", "")
             missing = int(length) - (len(data) - head - 4) if head > 0 and length.isdecimal() else -1
             self._aligned, self._awaited_bytes = missing == 0, max(missing, 0)
 
@@ -164,9 +164,7 @@ class Connection(RequestHandler):
         remote = peer[0] if isinstance(peer, tuple) else ""
         if message.should_close or message.version != HttpVersion11:
             raw = None
-        head, reply = await self._edge.respond(
-            message.method, message.path, message.headers, remote, read_body, raw
-        )
+        head, reply = await self._edge.respond(message.method, message.path, message.headers, remote, read_body, raw)
         if self.transport is None:
             return False
         keep = not message.should_close and not self._close and await self._drained(payload)
@@ -240,4 +238,3 @@ class Connection(RequestHandler):
             await self._drain_helper()
         rest = packer.flush() if packer is not None else b""
         self._write((b"%x\r\n%b\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
-

@@ -7,8 +7,17 @@ comes in time always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 
 from collections.abc import Iterator
 
-from registry.commands import Command, DeregisterLocal, ExpireTtl, Reap, RegisterLocal, RegisterLocalCheck
-from registry.commands import DeregisterLocalCheck, ReplaceFileRows, UpdateCheck
+from registry.commands import (
+    Command,
+    DeregisterLocal,
+    DeregisterLocalCheck,
+    ExpireTtl,
+    Reap,
+    RegisterLocal,
+    RegisterLocalCheck,
+    ReplaceFileRows,
+    UpdateCheck,
+)
 from registry.log.base import Arm, Due
 from registry.model.check import CRITICAL, Check
 from registry.model.names import fold

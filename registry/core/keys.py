@@ -5,8 +5,20 @@ Used to tell that nothing is in flight on what a write is judged against (`Engin
 
 from collections.abc import Iterable, Iterator
 
-from registry.commands import Command, Deregister, DeregisterLocal, DeregisterLocalCheck, ExpireTtl, LocalService
-from registry.commands import Reap, Register, RegisterLocal, RegisterLocalCheck, SetMaintenance, UpdateCheck
+from registry.commands import (
+    Command,
+    Deregister,
+    DeregisterLocal,
+    DeregisterLocalCheck,
+    ExpireTtl,
+    LocalService,
+    Reap,
+    Register,
+    RegisterLocal,
+    RegisterLocalCheck,
+    SetMaintenance,
+    UpdateCheck,
+)
 from registry.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, Check
 from registry.model.names import fold
 

@@ -23,7 +23,6 @@ from registry.model.topic import Topic
 from registry.state.changes import Changes
 from registry.state.store import State
 
-
 REQUESTS_PER_ANSWER = 16  # spellings of one request (another client, another header) that are remembered
 
 
@@ -46,7 +45,8 @@ class Answer:
     """The bytes of one answer and the index they were computed at.
 
     `live` is False once a change has spoiled the bytes. `extra` is the dialect's: what it derived from
-    the bytes. `requests` are those remembered to be answered by it. `used` counts look-ups since the answer was last in danger of being dropped.
+    the bytes. `requests` are those remembered to be answered by it. `used` counts look-ups since the
+    answer was last in danger of being dropped.
     """
 
     __slots__ = ("body", "extra", "index", "key", "live", "requests", "topic", "used")
@@ -93,7 +93,7 @@ class _Watched:
     def __init__(self) -> None:
         self.answers: dict[Hashable, Answer] = {}
         self.waiters: dict[Hashable, tuple[Question, dict[Waiter, None]]] = {}
-        self.lookers: dict["asyncio.Future[None]", None] = {}
+        self.lookers: dict[asyncio.Future[None], None] = {}
 
 
 def _least_used(answers: dict[Hashable, Answer]) -> Answer:

@@ -24,12 +24,8 @@ from registry.state.local_checks import write_local_check
 from registry.state.rows import Rows
 from registry.state.server import restore_own_rows
 
-_NODE_REASON = (
-    "Maintenance mode is enabled for this node, but no reason was provided. This is a default message."
-)
-_SERVICE_REASON = (
-    "Maintenance mode is enabled for this service, but no reason was provided. This is a default message."
-)
+_NODE_REASON = "Maintenance mode is enabled for this node, but no reason was provided. This is a default message."
+_SERVICE_REASON = "Maintenance mode is enabled for this service, but no reason was provided. This is a default message."
 _SIDECAR_CHECK_INTERVAL_NS = 10_000_000_000  # Consul's fixed 10 s for the listening check it adds
 
 

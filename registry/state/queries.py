@@ -225,7 +225,9 @@ class Queries(Rows):
         """The local checks of one instance, given by its exact id, by id."""
         node = fold(self.server.node)
         rows = sorted(self.checks_by_instance.get((node, fold(service_id)), {}).items())
-        return [self._newest((node, key)) for key, one in rows if one.local is not None and one.service_id == service_id]
+        return [
+            self._newest((node, key)) for key, one in rows if one.local is not None and one.service_id == service_id
+        ]
 
     def local_node_checks(self) -> list[Check]:
         """The local checks of the whole node, by id."""

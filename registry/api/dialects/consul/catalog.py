@@ -8,19 +8,23 @@ from collections.abc import Callable
 from registry.api.call import Call
 from registry.api.dialects.consul import wire
 from registry.api.dialects.consul.nearness import nearest_first
-from registry.api.dialects.consul.params import read_options, refuse_enterprise, refuse_foreign_datacenter, refuse_partition
+from registry.api.dialects.consul.params import (
+    read_options,
+    refuse_enterprise,
+    refuse_foreign_datacenter,
+    refuse_partition,
+)
 from registry.api.dialects.consul.reads import answer, failing_with_index, nodes_matching, predicate, selected
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import NODE, SERVICE, SERVICE_NODE
 from registry.api.reply import Reply
+from registry.core.reading import State, tags_by_service
 from registry.errors import InvalidRequest, RequestError
 from registry.model import topic as topics
 from registry.model.filter import Selectors
 from registry.model.names import fold
 from registry.model.topic import Topic
 from registry.model.views import NodeView, Placed
-from registry.state.queries import tags_by_service
-from registry.state.store import State
 
 
 def _filter_after_parameters(call: Call, selectors: Selectors) -> Callable[[object], bool] | None:

@@ -14,13 +14,13 @@ from registry.api.dialects.consul.reads import answer, failing_with_index, nodes
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import CHECK, ENTRY
 from registry.api.reply import Reply
+from registry.core.reading import State
 from registry.errors import InvalidRequest, RequestError
 from registry.model import topic as topics
 from registry.model.check import PASSING, Check
 from registry.model.names import fold
 from registry.model.topic import Topic
 from registry.model.views import Entry
-from registry.state.store import State
 
 
 @endpoint("GET", "/v1/health/node/{node}", source="api-docs/health#list-checks-for-node")
@@ -105,7 +105,7 @@ async def list_instances(call: Call) -> Reply:
     return await _entries(call, (topics.HEALTH, fold(call.argument)), query)
 
 
-@endpoint("GET", "/v1/health/connect/{service}", source="api-docs/health#list-service-instances-for-mesh-enabled-service")
+@endpoint("GET", "/v1/health/connect/{service}", source="api-docs/health#list-service-instances-for-connect")
 async def list_connect_instances(call: Call) -> Reply:
     """The instances a service is reached through in the mesh; as `health/service`, but tags are ignored."""
     topic = (topics.CONNECT_HEALTH, fold(call.argument))

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from registry.api.call import Call
+from registry.core.reading import State
 from registry.model.coordinate import distance_seconds
 from registry.model.names import fold
-from registry.state.store import State
 
 Row = TypeVar("Row")
 OWN_NODE = "_agent"

@@ -11,12 +11,11 @@ from registry.api.call import Call
 from registry.api.dialects.consul.json import pretty
 from registry.api.dialects.consul.params import ReadOptions, node_meta, read_options
 from registry.api.reply import Reply
-from registry.core.engine import Question
+from registry.core.reading import Question, State
 from registry.errors import RequestError
 from registry.model.filter import Selectors, compiled
 from registry.model.node import Node
 from registry.model.topic import Topic
-from registry.state.store import State
 
 Row = TypeVar("Row")
 _NOT_IN_KEY = frozenset({"index", "wait", "token"})
@@ -70,9 +69,7 @@ async def answer(
     return Reply(body=found.body, headers=headers, ready=ready, waited=waited)
 
 
-def local_answer(
-    call: Call, topic: Topic, query: Callable[[State], Any], encode: Callable[[Any], bytes]
-) -> Reply:
+def local_answer(call: Call, topic: Topic, query: Callable[[State], Any], encode: Callable[[Any], bytes]) -> Reply:
     """The answer to a read of the agent's own rows: no index, no blocking, ready all the same."""
     key = (call.route, call.argument, call.query.without(_NOT_IN_KEY))
     found = call.engine.answer(Question(topic, key, query, _laid_out(call, encode)))

@@ -93,7 +93,6 @@ class Routing:
         argument = path[len(route) :] if route.endswith("/") else ""
         return Match(route, endpoint.handler, argument, path)
 
-
     def _may_write(self, remote: str) -> bool:
         address = ipaddress.ip_address(remote.partition("%")[0])
         return any(address in network for network in self._writers)
