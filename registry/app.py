@@ -14,7 +14,7 @@ import sys
 import uuid
 from typing import Any
 
-from registry.api.dialects.consul import ConsulDialect
+from registry.api.dialects.consul.dialect import ConsulDialect
 from registry.api.dialects.consul.file_definitions import file_rows
 from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge

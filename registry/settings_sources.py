@@ -22,10 +22,10 @@ VARIABLES = frozenset(variable for row in ROWS.values() for variable in (*row.va
 
 
 class Reread(NamedTuple):
-    """Settings after the files were read again; `pinned` names those that changed but need a restart."""
+    """Settings after the files were read again; `not_reloadable` names changed ones that need a new start."""
 
     settings: Settings
-    pinned: tuple[str, ...]
+    not_reloadable: tuple[str, ...]
 
 
 def settings_from(flags: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:
@@ -48,8 +48,8 @@ def reread(settings: Settings) -> Reread:
     """
     new = _settings(settings.sources)
     kept = {name: getattr(settings, name) for name, row in ROWS.items() if not row.reloadable}
-    pinned = tuple(name for name, value in kept.items() if getattr(new, name) != value)
-    return Reread(dataclasses.replace(new, **kept), pinned)
+    changed = tuple(name for name, value in kept.items() if getattr(new, name) != value)
+    return Reread(dataclasses.replace(new, **kept), changed)
 
 
 def _looks_like_ours(variable: str) -> bool:

@@ -20,6 +20,7 @@ from registry.api.metrics_figures import (
     HistogramFigures,
     StateSizes,
     cache_figures,
+    path_label,
     state_sizes,
 )
 from registry.api.metrics_intervals import Aggregate, Interval, Intervals, Named, changed
@@ -181,8 +182,7 @@ class Metrics:
         yield Named("raft.commitTime", (), self._recent_commits)
         yield Named("runtime.gc_pause_ns", (), self._recent_pauses)
         for one in self.endpoints.values():
-            path = one.route.partition("{")[0].removeprefix("/").replace("/", "_")
-            yield Named("api.http", (("method", one.method), ("path", path)), one.recent)
+            yield Named("api.http", (("method", one.method), ("path", path_label(one.route))), one.recent)
 
     def figures(self) -> Figures:
         """Everything as it is now; cheap, and safe to be read on another thread."""

@@ -31,6 +31,16 @@ class EndpointCounts(Struct, frozen=True):
     statuses: dict[int, int]
     latency: HistogramFigures
 
+    @property
+    def path_label(self) -> str:
+        """The endpoint as Consul's metrics name it."""
+        return path_label(self.route)
+
+
+def path_label(route: str) -> str:
+    """`/v1/catalog/service/{service}` is `v1_catalog_service_`."""
+    return route.partition("{")[0].removeprefix("/").replace("/", "_")
+
 
 class CacheFigures(Struct, frozen=True):
     """Ready answers: look-ups, bytes kept, and readers that wait."""

@@ -19,11 +19,16 @@ from registry.api.metrics_figures import Figures, HistogramFigures
 PREFIX = "registry"
 
 
-def page(figures: Figures, version: str, accept: str = "") -> tuple[bytes, str]:
-    """The text and its content type; OpenMetrics when `accept` (the request's header) asks for it."""
+def page(figures: Figures, version: str, accept: str = "", also: tuple[Collector, ...] = ()) -> tuple[bytes, str]:
+    """The text and its content type; OpenMetrics when `accept` (the request's header) asks for it.
+
+    Args:
+        also: families of others, which come first.
+    """
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(figures, version))
+    for collector in (*also, _Families(figures, version)):
+        registry.register(collector)
     ProcessCollector(PREFIX, registry=registry)
     return encode(registry), content_type
 

@@ -7,6 +7,7 @@ the monotonic clock. What a passed deadline means is not decided here.
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from registry.log.base import Beat, Due, Record
@@ -51,7 +52,7 @@ class LocalDeadlines:
         """Up to `limit` members whose deadline has passed, earliest first. They stay armed."""
         now = self._elapsed()
         found: dict[str, float] = {}
-        while len(found) < limit and (earliest := self._earliest()) is not None and earliest[0] <= now:
+        while len(found) < limit and (earliest := self._earliest(now)) is not None and earliest[0] <= now:
             score, member = heapq.heappop(self._heap)
             found[member] = score
         for member, score in found.items():
@@ -66,7 +67,7 @@ class LocalDeadlines:
 
     def wait_seconds(self) -> float | None:
         """How long until the next deadline, 0 when one has passed; None when there is none."""
-        earliest = self._earliest()
+        earliest = self._earliest(math.inf)
         return None if earliest is None else max(0.0, earliest[0] - self._elapsed())
 
     def judge(self, records: Sequence[Record]) -> tuple[int, ...]:
@@ -121,10 +122,12 @@ class LocalDeadlines:
         self._heap = [(score, member) for member, score in self._scores.items()]
         heapq.heapify(self._heap)
 
-    def _earliest(self) -> tuple[float, str] | None:
-        """The top of the heap once it tells the truth: entries of members that moved on are put right."""
+    def _earliest(self, until: float) -> tuple[float, str] | None:
+        """The top of the heap, and the truth if it is not after `until`: members that moved on are put right."""
         while self._heap:
             score, member = self._heap[0]
+            if score > until:
+                return self._heap[0]
             actual = self._scores.get(member)
             if actual is None:
                 heapq.heappop(self._heap)

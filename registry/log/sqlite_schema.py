@@ -14,6 +14,7 @@ from registry.errors import LogCorrupt, LogError, LogUnavailable
 APPLICATION_ID = 0x72656773  # "regs": tells our files from other SQLite files
 FORMAT = 1
 BUSY_SECONDS = 5.0  # somebody may look into the file with the sqlite3 command
+CHECKPOINT_PAGES = 500  # 2 MB: the append that carries a checkpoint along waits some 4 ms for it
 WAL_KEPT_BYTES = 16 * 1024 * 1024  # what the file beside is cut back to after a burst
 
 # The meta row moves with the last record of each batch inside the one statement that inserts it. A
@@ -76,6 +77,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a commit is on the disk before it is answered
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = OFF",  # else a trim writes every page it frees
+    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
     f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}",
 )
 

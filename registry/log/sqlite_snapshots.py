@@ -11,7 +11,7 @@ from zlib import crc32
 
 from registry.log.sqlite_schema import corrupt
 
-PIECE_BYTES = 256 * 1024  # on the disk in about a millisecond
+PIECE_BYTES = 128 * 1024  # on the disk in about a millisecond
 
 
 class Publication(NamedTuple):

@@ -89,7 +89,7 @@ def _invalid(text: str) -> InvalidRequest:
 
 def _quoted(text: str) -> str:
     """Go's own way of quoting in this package: what is not printable ASCII as its bytes."""
-    parts = []
+    parts: list[str] = []
     for char in text:
         if char < " " or char >= "\x80":
             parts.extend(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))

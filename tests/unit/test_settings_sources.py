@@ -168,7 +168,7 @@ def test_reading_again_takes_what_can_be_changed_and_names_the_rest(file):
     assert again.settings.log_level == "debug"
     assert again.settings.kv_max_value_bytes == 20
     assert again.settings.datacenter == "a"
-    assert again.pinned == ("datacenter",)
+    assert again.not_reloadable == ("datacenter",)
     assert [definition.body for definition in again.settings.definitions] == [{"name": "db"}]
 
 
@@ -181,7 +181,7 @@ def test_reading_again_still_prefers_flags_and_the_environment_of_the_start(file
     again = reread(settings)
 
     assert (again.settings.log_level, again.settings.kv_max_value_bytes) == ("warn", 10)
-    assert again.pinned == ()
+    assert again.not_reloadable == ()
 
 
 def test_files_that_became_unusable_are_refused_when_read_again(file):

@@ -1,65 +1,6 @@
 """Consul's HTTP API.
 
-The parts: `routes.py` the table, `routing.py` how a request finds its row, one file for each area of
-endpoints, `wire*.py` what answers look like, `decode*.py` how bodies are read, `errors.py` the words for
-errors. The areas are named here, so that their endpoints are in the table.
+The parts: `dialect.py` puts them together, `routes.py` is the table, `routing.py` how a request finds its
+row, one file for each area of endpoints, `wire*.py` what answers look like, `godecode.py` how bodies are
+read, `errors.py` the words for errors.
 """
-
-from registry.api.dialect import Match
-from registry.api.dialects.consul import (
-    agent_checks,
-    agent_info,
-    agent_reads,
-    agent_services,
-    catalog,
-    catalog_writes,
-    errors,
-    health,
-    status,
-    ui,
-)
-from registry.api.dialects.consul.json import pretty
-from registry.api.dialects.consul.routes import endpoint
-from registry.api.dialects.consul.routing import Routing
-from registry.api.reply import Reply, text_reply
-from registry.errors import LogError, RequestError
-
-AREAS = (agent_checks, agent_info, agent_reads, agent_services, catalog, catalog_writes, health, status, ui)
-
-
-class ConsulDialect:
-    """The dialect of the main listener; it answers whatever no other dialect recognises."""
-
-    name = "consul"
-    always = b"Vary: Accept-Encoding\r\nX-Consul-Default-Acl-Policy: allow\r\n"
-
-    def __init__(
-        self,
-        *,
-        block_endpoints: tuple[str, ...] = (),
-        allow_write_from: tuple[str, ...] = (),
-        translate_addresses: bool = False,
-    ) -> None:
-        """Args:
-        block_endpoints, allow_write_from: those of Consul's `http_config`.
-        translate_addresses: whether answers say that WAN addresses were put in.
-        """
-        self._routing = Routing(endpoint, block_endpoints=block_endpoints, allow_write_from=allow_write_from)
-        if translate_addresses:
-            self.always = self.always + b"X-Consul-Translate-Addresses: true\r\n"
-
-    def match(self, method: str, raw_path: str, raw_query: str, remote: str) -> Match:
-        """The endpoint of a request, or the answer that routing itself gives."""
-        return self._routing.match(method, raw_path, raw_query, remote)
-
-    def error_reply(self, error: RequestError | LogError) -> Reply:
-        """Consul's status and text for an error."""
-        return errors.reply_for(error)
-
-    def crash_reply(self) -> Reply:
-        """What a fault of ours looks like from outside."""
-        return text_reply(500, "Internal error; the server's log has the details under this request's id")
-
-    def indented(self, body: bytes) -> bytes:
-        """JSON laid out by `?pretty`."""
-        return pretty(body, newline=True)

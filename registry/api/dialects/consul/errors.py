@@ -53,11 +53,17 @@ TABLE: dict[str, tuple[int, str]] = {
     "service-invalid": (400, "Validation failed: {problem}"),
     "service-meta": (400, "Invalid Service Meta: {problem}"),
     "service-weights": (400, "Invalid Weights: {problem}"),
+    "scripts-disabled-in-files": (
+        500,
+        "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or "
+        "'enable_local_script_checks' to true",
+    ),
     "sidecar-check-invalid": (400, "Invalid check in sidecar_service: {problem}"),
     "sidecar-invalid": (400, "Failed Validation: {problem}"),
     "sidecar-meta": (400, "Invalid SidecarService: {problem}"),
     "sidecar-ports": (
-        500, "no port provided for sidecar_service and none left in the configured range [{low}, {high}]",
+        500,
+        "no port provided for sidecar_service and none left in the configured range [{low}, {high}]",
     ),
     "sidecar-ports-disabled": (500, "no port provided for sidecar_service and auto-assignment disabled in config"),
     "tagged-address": (500, "Service tagged address {tag!q} must be a valid {family} address"),
@@ -100,12 +106,24 @@ TABLE: dict[str, tuple[int, str]] = {
         500,
         "failed inserting service: Invalid Service Meta for node {node} and serviceID {service}: {problem}",
     ),
+    # The agent's own rows and the agent itself
+    "acl-disabled": (401, "ACL support disabled"),
+    "agent-check-filter": (500, "{problem}"),
+    "agent-service": (404, "unknown service ID: {id}"),
+    "health-service-id": (500, "Missing serviceID"),
+    "health-service-name": (500, "Missing service Name"),
+    "join": (500, "{problem}"),
+    "log-level": (400, "Unknown log level: {level}"),
+    "member": (500, "agent: No node found with name '{name}'"),
+    "segment": (500, "Network segments are not supported in this version of Consul"),
+    "segment-wan": (400, "Cannot provide a segment with wan=true"),
+    "wan-off": (500, "WAN Federation is disabled"),
     # The server itself
     "pending-writes": (429, "Rate limit reached, try again later"),
 }
 
 _UNAVAILABLE = "The registry's store cannot take writes: {reason}. Nothing was changed; try again."
-_UNKNOWN = "The registry's store did not answer: {reason}. The write may or may not have been done; look, then try again."
+_UNKNOWN = "The registry's store did not answer: {reason}. The write may have been done; look before you try again."
 
 
 class _GoFormatter(Formatter):
@@ -120,10 +138,16 @@ def reply_for(error: RequestError | LogError) -> Reply:
     """The answer that Consul gives for an error, in plain text."""
     if not isinstance(error, RequestError):
         return _store_reply(error)
-    status, template = TABLE.get(error.reason, (error.status, error.reason))
+    status, text = worded(error)
     headers = error.values.get("headers", b"")
     assert isinstance(headers, bytes)
-    return text_reply(status, _formatted(template, (), error.values), headers)
+    return text_reply(status, text, headers)
+
+
+def worded(error: RequestError) -> tuple[int, str]:
+    """Consul's status and text for an error."""
+    status, template = TABLE.get(error.reason, (error.status, error.reason))
+    return status, _formatted(template, (), error.values)
 
 
 def _store_reply(error: LogError) -> Reply:

@@ -59,13 +59,13 @@ def refuse_partition(call: Call) -> None:
 
 
 def refuse_foreign_datacenter(call: Call) -> None:
-    """Refuse a datacenter that is not ours; `datacenter` counts before `dc`.
+    """Refuse a datacenter that is not exactly ours; `datacenter` counts before `dc`.
 
     Raises:
         InvalidRequest: `datacenter`.
     """
     wanted = call.query.value("datacenter") or call.query.value("dc")
-    if wanted and wanted.lower() != call.engine.state.server.datacenter.lower():
+    if wanted and wanted != call.engine.state.server.datacenter:
         raise InvalidRequest("datacenter")
 
 

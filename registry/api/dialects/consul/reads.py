@@ -4,7 +4,7 @@ Owns the headers of such answers and the rows' selection by `filter`, `near` and
 and which topic an endpoint means is its own business. Source: common.md §6, §8, §9, §11.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from registry.api.call import Call
@@ -19,6 +19,7 @@ from registry.model.topic import Topic
 
 Row = TypeVar("Row")
 _NOT_IN_KEY = frozenset({"index", "wait", "token"})
+_MODES = frozenset({"stale", "leader", "max_stale", "pretty"})  # in the key, but no matter to the agent's cache
 _CACHED_REMEMBERED = 4096  # ?cached requests whose next answer is a HIT
 _FAILED = (
     b"X-Consul-Index: 1\r\nX-Consul-Knownleader: false\r\nX-Consul-Lastcontact: 0\r\n"
@@ -63,7 +64,7 @@ async def answer(
     headers = _headers(found.index, options.mode if consistency else "")
     ready = found if not options.min_index or found.index > options.min_index else None
     if cacheable and options.cached:
-        hit = _seen_before(call, question.key) and not waited
+        hit = _seen_before(call) and not waited
         headers += b"X-Cache: HIT\r\nAge: 0\r\n" if hit else b"X-Cache: MISS\r\n"
         return Reply(body=found.body, headers=headers, ready=ready if hit else None, waited=waited)
     return Reply(body=found.body, headers=headers, ready=ready, waited=waited)
@@ -92,7 +93,9 @@ def _headers(index: int, mode: str) -> bytes:
     )
 
 
-def _seen_before(call: Call, key: Hashable) -> bool:
+def _seen_before(call: Call) -> bool:
+    """Whether the same `?cached` read was asked before, in whatever mode."""
+    key = (call.route, call.argument, call.query.without(_NOT_IN_KEY | _MODES))
     seen = call.server.seen_cached
     if key in seen:
         seen.move_to_end(key)

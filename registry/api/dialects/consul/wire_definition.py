@@ -53,10 +53,10 @@ def definition(row: CheckDefinition | None) -> DefinitionShape | Raw:
         _duration(row.interval_ns), row.output_max_size or UNSET, _duration(row.timeout_ns),
         _duration(row.deregister_critical_service_after_ns), row.http or UNSET, row.tls_server_name or UNSET,
         row.tls_skip_verify or UNSET, row.header or UNSET, row.method or UNSET, row.body or UNSET,
-        row.disable_redirects or UNSET, row.tcp or UNSET, row.tcp_use_tls or UNSET, row.udp or UNSET, row.h2ping or UNSET,
-        row.os_service or UNSET, row.h2ping_use_tls or UNSET, row.script_args or UNSET, row.docker_container_id or UNSET,
-        row.shell or UNSET, row.grpc or UNSET, row.grpc_use_tls or UNSET, row.alias_node or UNSET, row.alias_service or UNSET,
-        row.session_name or UNSET, row.ttl_ns or UNSET,
+        row.disable_redirects or UNSET, row.tcp or UNSET, row.tcp_use_tls or UNSET, row.udp or UNSET,
+        row.h2ping or UNSET, row.os_service or UNSET, row.h2ping_use_tls or UNSET, row.script_args or UNSET,
+        row.docker_container_id or UNSET, row.shell or UNSET, row.grpc or UNSET, row.grpc_use_tls or UNSET,
+        row.alias_node or UNSET, row.alias_service or UNSET, row.session_name or UNSET, row.ttl_ns or UNSET,
     )  # fmt: skip
 
 

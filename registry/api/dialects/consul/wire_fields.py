@@ -20,4 +20,3 @@ def wire_name(name: str) -> str:
 
 class Shape(Struct, rename=wire_name, gc=False):
     """One JSON object of an answer; a field that holds UNSET is left out."""
-

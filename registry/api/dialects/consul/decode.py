@@ -1,0 +1,78 @@
+"""Request bodies: from bytes to the Struct that describes them, or Consul's words for what is wrong.
+
+Bodies spelled exactly take the fast way (msgspec, typed). Whatever it does not take is read again as Go reads
+it, which gives the same Struct or the exact error. The fast way has to refuse what means something else in Go:
+a repeated key of a map or object, which Go merges. A body's fields are in `bodies*.py`.
+Source: common.md §4.
+"""
+
+from typing import Generic
+
+import msgspec
+
+from registry.api.dialects.consul.godecode import B, from_tree, merging_keys
+from registry.api.dialects.consul.gojson import GoError, first_value
+from registry.errors import InvalidRequest
+
+_NO_NAMESPACES = " - Namespaces are a Consul Enterprise feature"
+
+
+class Decoder(Generic[B]):
+    """Decodes one kind of body.
+
+    With `words_namespace` the unknown field `Namespace` gets the text that the catalog has for it.
+    """
+
+    def __init__(self, body: type[B], *, words_namespace: bool = False) -> None:
+        self._body = body
+        self._fast = msgspec.json.Decoder(body).decode
+        self._merging = tuple(
+            (_as_sent(key), tuple(map(_as_sent, sorted(under)))) for key, under in merging_keys(body).items()
+        )
+        self._words_namespace = words_namespace
+
+    def __call__(self, body: bytes) -> B:
+        """The decoded body.
+
+        Raises:
+            InvalidRequest: `decode`; `problem` is Go's text.
+        """
+        if not self._may_merge(body):
+            try:
+                return self._fast(body)
+            except (ValueError, RecursionError, InvalidRequest):
+                pass  # the slow way tells what is wrong, if anything is
+        return self.slowly(body)
+
+    def slowly(self, body: bytes) -> B:
+        """The decoded body, without the fast way.
+
+        Raises:
+            InvalidRequest: `decode`; `problem` is Go's text.
+        """
+        try:
+            return from_tree(self._body, first_value(body))
+        except GoError as error:
+            problem = str(error)
+        except InvalidRequest as error:
+            problem = str(error.values["problem"])
+        except RecursionError:
+            problem = "exceeded max depth"  # of objects we know; all others are read without recursion
+        if self._words_namespace and problem == 'json: unknown field "Namespace"':
+            problem += _NO_NAMESPACES
+        raise InvalidRequest("decode", problem=problem)
+
+    def _may_merge(self, body: bytes) -> bool:
+        """Whether a key that merges could stand twice; an escape could hide one."""
+        if b"\\u" in body:
+            return True
+        count = body.count
+        for key, under in self._merging:
+            times = count(key)
+            if times and (times > 1 or (under and any(count(inner) > 1 for inner in under))):
+                return True
+        return False
+
+
+def _as_sent(key: str) -> bytes:
+    return f'"{key}"'.encode()

@@ -1,0 +1,74 @@
+"""Who leads, who the peers are, and which datacenters there are: one server knows only itself.
+
+Source: status_operator_snapshot_ui.md part A; catalog.md §3; api-docs/status.
+"""
+
+from registry.api.call import Call
+from registry.api.dialects.consul.errors import reply_for
+from registry.api.dialects.consul.json import encoded
+from registry.api.dialects.consul.params import read_options, refuse_foreign_datacenter
+from registry.api.dialects.consul.routes import endpoint
+from registry.api.reply import TEXT, Reply
+from registry.errors import InvalidRequest
+from registry.model.server import Server
+
+# Errors of the parameters that this one endpoint goes on after; it never looks at the others.
+_WRITTEN_FIRST = frozenset({"consistency-conflict", "cached-conflict", "max-stale", "cache-control"})
+
+
+def rpc_address(server: Server) -> str:
+    """Where the server would be reached by other servers, as `ip:port`."""
+    return host_port(server.address, server.service_port)
+
+
+def host_port(host: str, port: int) -> str:
+    """An address with its port; an IPv6 one stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@endpoint("GET", "/v1/status/leader", source="api-docs/status#get-raft-leader")
+async def show_leader(call: Call) -> Reply:
+    """The address of the leader, which is this server; 200 and a JSON text.
+
+    Query: dc. Errors: InvalidRequest for a datacenter that is not ours.
+    """
+    refuse_foreign_datacenter(call)
+    return Reply(body=encoded(rpc_address(call.engine.state.server)))
+
+
+@endpoint("GET", "/v1/status/peers", source="api-docs/status#list-raft-peers")
+async def list_peers(call: Call) -> Reply:
+    """The addresses of all servers; 200 and a JSON array. Query and errors as for the leader."""
+    refuse_foreign_datacenter(call)
+    return Reply(body=encoded([rpc_address(call.engine.state.server)]))
+
+
+@endpoint("GET", "/v1/catalog/datacenters", source="api-docs/catalog#list-datacenters")
+async def list_datacenters(call: Call) -> Reply:
+    """The known datacenters; 200 and a JSON array. Neither blocks nor has an index.
+
+    Query: cached. Contradicting read modes are answered with status 400, their text and the list.
+    """
+    body = encoded([call.engine.state.server.datacenter])
+    try:
+        cached = read_options(call).cached
+    except InvalidRequest as error:
+        if error.reason in _WRITTEN_FIRST:
+            return Reply(status=400, body=reply_for(error).body + body, content_type=TEXT)
+        cached = False
+    return Reply(body=body, headers=_cache_headers(call) if cached else b"")
+
+
+def _cache_headers(call: Call) -> bytes:
+    """HIT from the second time on; the list is always fresh, hence its age."""
+    seen, key = call.server.seen_cached, (call.route,)
+    if key in seen:
+        return b"X-Cache: HIT\r\nAge: 0\r\n"
+    seen[key] = None
+    return b"X-Cache: MISS\r\n"
+
+
+@endpoint("GET", "/v1/coordinate/datacenters", source="api-docs/coordinate#read-wan-coordinates-for-all-datacenters")
+async def list_wan_coordinates(call: Call) -> Reply:
+    """The coordinates of the servers of all datacenters; none, as where there is no WAN pool."""
+    return Reply(body=b"[]")
