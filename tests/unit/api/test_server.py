@@ -1,6 +1,7 @@
 """Connections as clients really use them: reuse, pipelining, pieces, old versions, and going away."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 
@@ -209,8 +210,6 @@ async def test_a_large_answer_is_packed_for_those_who_take_it(client: Client) ->
     plain = await client.get("/v1/health/service/web")
     for _ in range(2):
         _, headers, body = await client.get("/v1/health/service/web", "Accept-Encoding: gzip")
-        import gzip
-
         assert (headers["content-encoding"], gzip.decompress(body)) == ("gzip", plain[2])
     assert "content-encoding" not in (await client.get("/v1/health/service/web"))[1]
 
@@ -222,3 +221,4 @@ async def test_stopping_answers_blocked_readers_and_closes(registry: testing.Tes
     await registry.app.close()
     assert (await client.answer())[0] == 200
     assert await client.closed()
+    client.writer.close()

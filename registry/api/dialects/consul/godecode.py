@@ -70,7 +70,7 @@ class Record(Kind):
         self.own = bool(body.ALIASES) or body.LENIENT
 
     def is_said(self, value: Any) -> bool:
-        return value is not None and value != self.body()
+        return value is not None and (self.own or value != self.body())
 
     def take(self, value: Any, old: Any, attempt: Attempt) -> Any:
         if value is None:
