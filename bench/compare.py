@@ -132,10 +132,12 @@ class Run:
         status, _, _ = server.ask("GET", "/metrics")
         seconds = time.perf_counter() - began
         yield Line("large-metrics", f"{fleet}: /metrics", "s", ours=seconds if status == 200 else None, limit=1)
-        many = drive(server, LARGE_ROW, self._seconds, connections=200)
-        yield Line("large-p99", f"{fleet}: p99, 200 connections", "ms", ours=many.p99_ms, limit=50)
-        one = drive(server, ROWS[0]._replace(request=LARGE_ROW.request.numbered(0)), self._seconds, self._connections)
-        yield Line("large-cached", f"{fleet}: p99 of one name", "ms", ours=one.p99_ms, limit=5)
+        many = [drive(server, LARGE_ROW, self._seconds, connections=200) for _ in range(self._rounds)]
+        note = f"first round, nothing encoded yet: {many[0].p99_ms:.0f} ms"
+        yield Line("large-p99", f"{fleet}: p99, 200 connections", "ms", ours=Rate.of(many).p99_ms, limit=50, note=note)
+        name = LARGE_ROW._replace(request=LARGE_ROW.request.numbered(0))
+        one = [drive(server, name, self._seconds, self._connections) for _ in range(self._rounds)]
+        yield Line("large-cached", f"{fleet}: p99 of one name", "ms", ours=Rate.of(one).p99_ms, limit=5)
         server.kill()
         seconds = server.start()
         kept = server.ask(*LARGE_ROW.request.numbered(LARGE_FLEET - 1))[1]

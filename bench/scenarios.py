@@ -1,7 +1,7 @@
 """What is measured: the rows of the table and the records both servers are loaded with.
 
-Only data. In a path or body `<n>` is a number that no other request of the run has, and `<k>` is that
-number modulo the row's `pool`; without them each request of the row is the same.
+Only data. In a path, body or header `<n>` is a number that no other request of the run has, and `<k>` is
+that number modulo the row's `pool`; without them each request of the row is the same to the byte.
 """
 
 import json
@@ -14,6 +14,8 @@ CATALOG_SERVICES = 1_100
 CATALOG_NODES = 50  # they host the 1,100; service app-k is on host-(k mod 50)
 LARGE_FLEET = 8_741
 WATCHERS = 5_000
+PASSING_100 = "/v1/health/service/web-100?passing"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-<n>-01"
 HEALTH = "/v1/health/service"
 FILTER = quote('Service.Meta.version == "2" and "blue" in Service.Tags')
 
@@ -24,11 +26,11 @@ class Request(NamedTuple):
     method: str
     path: str
     body: str = ""
+    trace: str = ""  # the value of a `traceparent` header, where the client sends one
 
     def numbered(self, n: int, pool: int = 1_000_000_000) -> "Request":
         """The request with n for `<n>` and n modulo `pool` for `<k>`, as `wrk.lua` fills them in."""
-        path, body = (text.replace("<n>", str(n)).replace("<k>", str(n % pool)) for text in self[1:])
-        return Request(self.method, path, body)
+        return Request(*(text.replace("<n>", str(n)).replace("<k>", str(n % pool)) for text in self))
 
 
 class Row(NamedTuple):
@@ -99,8 +101,12 @@ KEY = Request("PUT", "/v1/kv/bench/key", "x" * 100)
 ROWS = [
     Row("health-1", "health/service ?passing, 1 instance", Request("GET", f"{HEALTH}/web-1?passing"), 1.5),
     Row("health-10", "health/service ?passing, 10 instances", Request("GET", f"{HEALTH}/web-10?passing"), 4),
-    Row("health-100", "health/service ?passing, 100 instances", Request("GET", f"{HEALTH}/web-100?passing"), 14),
-    Row("filter-100", "the same with filter=", Request("GET", f"{HEALTH}/web-100?passing&filter={FILTER}"), 10),
+    Row("health-100", "health/service ?passing, 100 instances", Request("GET", PASSING_100), 14),
+    Row("traced-1", "1 instance, a header that differs", Request("GET", f"{HEALTH}/web-1?passing", trace=TRACE), 1.5),
+    Row("traced-100", "100 instances, a header that differs", Request("GET", PASSING_100, trace=TRACE), 14),
+    Row(
+        "filter-100", "health/service ?passing&filter=, 100 inst.", Request("GET", f"{PASSING_100}&filter={FILTER}"), 10
+    ),
     Row("catalog-services", "catalog/services, 1,100 services", Request("GET", "/v1/catalog/services"), 15),
     Row("agent-services", "agent/services, 200 services", Request("GET", "/v1/agent/services"), 8),
     Row("status-leader", "status/leader", Request("GET", "/v1/status/leader")),

@@ -117,11 +117,11 @@ class Server(abc.ABC):
             quiet = quiet + 1 if now - used <= 2 / TICKS_A_SECOND else 0
             used = now
 
-    def ask(self, method: str, path: str, body: str = "") -> tuple[int, bytes, dict[str, str]]:
+    def ask(self, method: str, path: str, body: str = "", trace: str = "") -> tuple[int, bytes, dict[str, str]]:
         """One request on a connection of its own: status, body and headers (names in lower case)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body or None)
+            connection.request(method, path, body or None, {"traceparent": trace} if trace else {})
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return response.status, response.read(), headers

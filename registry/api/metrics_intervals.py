@@ -82,7 +82,7 @@ class Intervals:
         self._timer: TimerHandle | None = None
         self._start = 0.0
         self._finished: Interval | None = None
-        self._waiting: list[asyncio.Future[Interval]] = []
+        self._waiting: list[asyncio.Future[Interval | None]] = []
 
     def start(self, clock: Clock) -> None:
         """Begin, on the event loop; intervals end at multiples of their length."""
@@ -93,9 +93,7 @@ class Intervals:
         """End; those who wait for the next interval are let go without one."""
         if self._timer is not None:
             self._timer.cancel()
-        for future in self._waiting:
-            future.cancel()
-        self._waiting.clear()
+        self._settle(None)
 
     def _schedule(self, clock: Clock) -> None:
         now = clock.now()
@@ -106,19 +104,22 @@ class Intervals:
         assert self._clock is not None
         finished = self._finished = self._values(self._start)
         self._begin_anew()
+        self._settle(finished)
+        self._schedule(self._clock)
+
+    def _settle(self, interval: Interval | None) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
-                future.set_result(finished)
-        self._schedule(self._clock)
+                future.set_result(interval)
 
     def latest(self) -> Interval:
         """The last finished interval; during the first, what there is of it."""
         return self._finished or self._values(self._start)
 
-    async def next(self) -> Interval:
-        """The interval that runs now, once it is over."""
-        future: asyncio.Future[Interval] = asyncio.get_running_loop().create_future()
+    async def next(self) -> Interval | None:
+        """The interval that runs now, once it is over; None when everything ends before."""
+        future: asyncio.Future[Interval | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         return await future
 

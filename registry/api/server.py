@@ -11,7 +11,8 @@ requests, when the piece that arrived begins at the first byte of a request and 
 It builds on these parts of `aiohttp.web_protocol.RequestHandler` that are not public, so the version is
 pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, `_close`, `_loop`,
 `_request_in_progress`, `_handler_waiter`, `_next_keepalive_close_time`, `_keepalive_timeout`,
-`_buffer_paused`, `_msg_queue_resume_size`, `_resume_reading_if_drained`, `_drain_helper`, `_paused`.
+`_buffer_paused`, `_msg_queue_resume_size`,
+`_resume_reading_if_drained`, `_drain_helper`, `_paused`; and on `StreamReader._buffer`.
 """
 
 import asyncio
@@ -78,6 +79,9 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer a request seen before at once; give anything else to the parser."""
+        if not data:  # the parser is to go on with what it has
+            super().data_received(data)
+            return
         waiter = self._waiter
         idle = (
             self._aligned
@@ -194,8 +198,10 @@ class Connection(RequestHandler):
             raise TooLarge("body", size=int(length), limit=limit_bytes)
         if message.headers.get("Expect", "").lower() == "100-continue" and not payload.is_eof():
             self._write(_CONTINUE)
+        if payload.is_eof() and payload.exception() is None:  # it came whole, in most cases with its head
+            return b"".join(payload._buffer)
         try:
-            if not limit_bytes or payload.is_eof():
+            if not limit_bytes:
                 return await payload.read()
             pieces, size = [], 0
             while piece := await payload.readany():

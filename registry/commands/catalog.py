@@ -10,7 +10,7 @@ from registry.model.node import Node
 from registry.model.service import Instance
 
 
-class Register(Struct, frozen=True, omit_defaults=True, tag="register", kw_only=True):
+class Register(Struct, frozen=True, gc=False, omit_defaults=True, tag="register", kw_only=True):
     """Write a node row and, in the same step, perhaps an instance and checks on it.
 
     With `skip_node_update` an existing node row is left as it is.
@@ -22,7 +22,7 @@ class Register(Struct, frozen=True, omit_defaults=True, tag="register", kw_only=
     skip_node_update: bool = False
 
 
-class Deregister(Struct, frozen=True, omit_defaults=True, tag="deregister"):
+class Deregister(Struct, frozen=True, gc=False, omit_defaults=True, tag="deregister"):
     """Remove an instance with its checks, or else a check, or else a whole node. Nothing there: no-op."""
 
     node: str

@@ -8,7 +8,7 @@ from msgspec import Struct
 from registry.model.check import Check
 
 
-class RegisterLocalCheck(Struct, frozen=True, omit_defaults=True, tag="register-local-check"):
+class RegisterLocalCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="register-local-check"):
     """Write a check of the node or, with a `service_id`, of a local instance.
 
     A check that exists keeps its status and output.
@@ -17,13 +17,13 @@ class RegisterLocalCheck(Struct, frozen=True, omit_defaults=True, tag="register-
     check: Check
 
 
-class DeregisterLocalCheck(Struct, frozen=True, omit_defaults=True, tag="deregister-local-check"):
+class DeregisterLocalCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="deregister-local-check"):
     """Remove a local check by its exact id."""
 
     check_id: str
 
 
-class UpdateCheck(Struct, frozen=True, omit_defaults=True, tag="update-check"):
+class UpdateCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="update-check"):
     """Give a local check a status and an output.
 
     `create_index`, when not 0, makes it void unless the check is still the one that was created then:
@@ -38,7 +38,7 @@ class UpdateCheck(Struct, frozen=True, omit_defaults=True, tag="update-check"):
     ttl: bool = False
 
 
-class ExpireTtl(Struct, frozen=True, omit_defaults=True, tag="expire-ttl"):
+class ExpireTtl(Struct, frozen=True, gc=False, omit_defaults=True, tag="expire-ttl"):
     """The time of a TTL check has run out. Void when the check is gone or registered anew.
 
     `last_output` is the newest text of the check, which may not have reached the log before.
@@ -49,7 +49,7 @@ class ExpireTtl(Struct, frozen=True, omit_defaults=True, tag="expire-ttl"):
     last_output: str = ""
 
 
-class Reap(Struct, frozen=True, omit_defaults=True, tag="reap"):
+class Reap(Struct, frozen=True, gc=False, omit_defaults=True, tag="reap"):
     """Remove the instance of a check that has been critical for too long.
 
     Void unless the check has been critical without a break since `critical_index`.

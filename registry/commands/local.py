@@ -10,7 +10,7 @@ from registry.model.check import Check
 from registry.model.service import Instance
 
 
-class LocalService(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class LocalService(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One instance with the checks that were sent with it.
 
     `check_ids` of unnamed checks are already given. A sidecar whose `service.port` is 0 takes the
@@ -23,7 +23,7 @@ class LocalService(Struct, frozen=True, omit_defaults=True, kw_only=True):
     default_checks: bool = False
 
 
-class RegisterLocal(Struct, frozen=True, omit_defaults=True, tag="register-local", kw_only=True):
+class RegisterLocal(Struct, frozen=True, gc=False, omit_defaults=True, tag="register-local", kw_only=True):
     """Write an instance, and its sidecar with it. Checks that exist keep their status and output.
 
     `replace_checks` removes the checks of the instance that are not among the new ones.
@@ -36,13 +36,13 @@ class RegisterLocal(Struct, frozen=True, omit_defaults=True, tag="register-local
     sidecar_ports: tuple[int, int] = (0, 0)
 
 
-class DeregisterLocal(Struct, frozen=True, omit_defaults=True, tag="deregister-local"):
+class DeregisterLocal(Struct, frozen=True, gc=False, omit_defaults=True, tag="deregister-local"):
     """Remove a local instance by its exact id, with its checks and its sidecar."""
 
     service_id: str
 
 
-class SetMaintenance(Struct, frozen=True, omit_defaults=True, tag="set-maintenance"):
+class SetMaintenance(Struct, frozen=True, gc=False, omit_defaults=True, tag="set-maintenance"):
     """Put the node (no `service_id`) or a local instance into maintenance, or take it out."""
 
     enable: bool
@@ -50,7 +50,7 @@ class SetMaintenance(Struct, frozen=True, omit_defaults=True, tag="set-maintenan
     reason: str = ""
 
 
-class ReplaceFileRows(Struct, frozen=True, omit_defaults=True, tag="replace-file-rows", kw_only=True):
+class ReplaceFileRows(Struct, frozen=True, gc=False, omit_defaults=True, tag="replace-file-rows", kw_only=True):
     """Make the rows that configuration files define exactly these; others are not touched."""
 
     services: tuple[RegisterLocal, ...] = ()

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class StartServer(Struct, frozen=True, omit_defaults=True, tag="start-server", kw_only=True):
+class StartServer(Struct, frozen=True, gc=False, omit_defaults=True, tag="start-server", kw_only=True):
     """Say who the server is: at the first start, and when its address, meta or ports change.
 
     The node row, the service `consul` and the check `serfHealth` follow from it. A `node` or `id` that
@@ -20,7 +20,7 @@ class StartServer(Struct, frozen=True, omit_defaults=True, tag="start-server", k
     service_meta: dict[str, str] | None = None
 
 
-class RaiseLevel(Struct, frozen=True, omit_defaults=True, tag="raise-level"):
+class RaiseLevel(Struct, frozen=True, gc=False, omit_defaults=True, tag="raise-level"):
     """From here on proposers may write commands of this version; it never goes down."""
 
     level: int

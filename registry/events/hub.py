@@ -157,12 +157,16 @@ class Events:
         self._captured = _FromLogging(self)
         logging.getLogger().addHandler(self._captured)
 
+    def end_streams(self) -> None:
+        """End the streams of all listeners after what is queued for them: the server is going away."""
+        for listener in tuple(self._listeners):
+            listener.close()
+
     def close(self) -> None:
         """End all streams and write what is queued. Blocks for a moment: not for a running event loop."""
         if self._captured is not None:
             logging.getLogger().removeHandler(self._captured)
-        for listener in tuple(self._listeners):
-            listener.close()
+        self.end_streams()
         if self._output is not None:
             self._output.close()
 

@@ -80,7 +80,8 @@ def _encoded(line: Mapping[str, Any]) -> str:
     try:
         return msgspec.json.encode(line, enc_hook=str).decode() + "\n"
     except (TypeError, UnicodeEncodeError):  # keys that are no texts, or text that is no Unicode
-        return msgspec.json.encode({name: repr(value) for name, value in line.items()}).decode() + "\n"
+        readable = {name: str(value).encode("utf-8", "replace").decode() for name, value in line.items()}
+        return msgspec.json.encode(readable).decode() + "\n"
 
 
 def _worded(value: object) -> str:

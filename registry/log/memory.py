@@ -73,9 +73,11 @@ class MemoryStorage:
             raise ValueError(f"snapshot as of {index}, but the log ends at {self._newest.index}")
         if index < self._snapshot.index:
             return  # another writer was faster
-        self._trimmed = max(self._trimmed, self._snapshot.index)
+        superfluous = self._place_after(self._snapshot.index)
+        if superfluous:
+            self._trimmed = self._entries[superfluous - 1].index
+            del self._entries[:superfluous]
         self._snapshot = Snapshot(index, time, collected)
-        del self._entries[: self._place_after(self._trimmed)]
         self._tail_bytes = sum([len(entry.payload) for entry in self._entries[self._place_after(index) :]])
 
     def tail_bytes(self) -> int:

@@ -5,6 +5,7 @@ Owns the format. `sqlite_records.py` and `sqlite_snapshots.py` own what is in th
 
 import sqlite3
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -85,6 +86,9 @@ PRAGMAS = (
 def connect(path: Path, *, create: bool, max_pages: int | None = None) -> sqlite3.Connection:
     """A connection in autocommit mode, for the thread that makes it.
 
+    On a full disk there is no room for the index that SQLite keeps beside a write-ahead log for all who
+    use it; then the connection has the file for itself and the index in memory, so that reads go on.
+
     Args:
         create: whether a missing file is made; a file that vanished under a running log is not.
         max_pages: the size of the file in pages above which the disk counts as full.
@@ -92,21 +96,28 @@ def connect(path: Path, *, create: bool, max_pages: int | None = None) -> sqlite
         sqlite3.Error: as SQLite says.
         LogUnavailable: the file system cannot carry a write-ahead log.
     """
-    mode = "rwc" if create else "rw"
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_SECONDS
-    )
+    pragmas = PRAGMAS if max_pages is None else (*PRAGMAS, f"PRAGMA max_page_count = {max_pages}")
     try:
-        [journal] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if journal != "wal":
-            raise LogUnavailable(f"{path} cannot use a write-ahead log on this file system")
-        for pragma in PRAGMAS:
+        return _connection(path, create, pragmas)
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_IOERR_SHMSIZE:
+            raise
+    return _connection(path, create, ("PRAGMA locking_mode = EXCLUSIVE", *pragmas))
+
+
+def _connection(path: Path, create: bool, pragmas: Sequence[str]) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        for pragma in pragmas:
             connection.execute(pragma)
-        if max_pages is not None:
-            connection.execute(f"PRAGMA max_page_count = {max_pages}")
+        [journal] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     except BaseException:
         connection.close()
         raise
+    if journal != "wal":
+        connection.close()
+        raise LogUnavailable(f"{path} cannot use a write-ahead log on this file system")
     return connection
 
 

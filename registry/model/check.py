@@ -17,7 +17,7 @@ SERVICE_MAINTENANCE_PREFIX = "_service_maintenance:"
 SERF_HEALTH = "serfHealth"
 
 
-class CheckDefinition(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class CheckDefinition(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """What a check does, as it was registered.
 
     Durations are whole nanoseconds (Go's unit), because clients read back exactly what they wrote.
@@ -64,7 +64,7 @@ class CheckDefinition(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.deregister_critical_service_after_ns / 1e9
 
 
-class Check(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Check(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One row of the check table; (`node`, `id`) is its key without regard to case.
 
     An empty `service_id` makes it a check of the whole node. `definition` is what the catalog shows,

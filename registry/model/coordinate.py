@@ -9,7 +9,7 @@ import math
 from msgspec import Struct
 
 
-class Coordinate(Struct, frozen=True, omit_defaults=True):
+class Coordinate(Struct, frozen=True, gc=False, omit_defaults=True):
     """A point in seconds of round-trip time, with the height of the last hop and an adjustment."""
 
     vec: tuple[float, ...]

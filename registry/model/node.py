@@ -6,14 +6,14 @@ Owns the stored row. What may be registered is the dialects' business.
 from msgspec import Struct
 
 
-class Locality(Struct, frozen=True, omit_defaults=True):
+class Locality(Struct, frozen=True, gc=False, omit_defaults=True):
     """Where something runs, for routing that prefers what is near."""
 
     region: str = ""
     zone: str = ""
 
 
-class Node(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Node(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One row of the node table; `name` is its key without regard to case.
 
     `tagged_addresses` and `meta` are None when never given, which Consul tells apart from empty.

@@ -14,27 +14,27 @@ CONNECT_PROXY = "connect-proxy"
 GATEWAYS = frozenset({"mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"})
 
 
-class ServiceAddress(Struct, frozen=True, omit_defaults=True):
+class ServiceAddress(Struct, frozen=True, gc=False, omit_defaults=True):
     """A tagged address of an instance."""
 
     address: str = ""
     port: int = 0
 
 
-class Weights(Struct, frozen=True, omit_defaults=True):
+class Weights(Struct, frozen=True, gc=False, omit_defaults=True):
     """How much of the traffic an instance wants, by its state; DNS shows them in SRV records."""
 
     passing: int = 1
     warning: int = 1
 
 
-class MeshGateway(Struct, frozen=True, omit_defaults=True):
+class MeshGateway(Struct, frozen=True, gc=False, omit_defaults=True):
     """How a proxy reaches other datacenters; kept for clients, not acted on."""
 
     mode: str = ""
 
 
-class Upstream(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Upstream(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """What a proxy dials for its service."""
 
     destination_type: str = ""
@@ -52,7 +52,7 @@ class Upstream(Struct, frozen=True, omit_defaults=True, kw_only=True):
     centrally_configured: bool = False
 
 
-class ExposePath(Struct, frozen=True, omit_defaults=True):
+class ExposePath(Struct, frozen=True, gc=False, omit_defaults=True):
     """A path a proxy serves without mesh identity, for health checks from outside."""
 
     listener_port: int = 0
@@ -62,21 +62,21 @@ class ExposePath(Struct, frozen=True, omit_defaults=True):
     parsed_from_check: bool = False
 
 
-class Expose(Struct, frozen=True, omit_defaults=True):
+class Expose(Struct, frozen=True, gc=False, omit_defaults=True):
     """Everything a proxy exposes."""
 
     checks: bool = False
     paths: tuple[ExposePath, ...] | None = None
 
 
-class TransparentProxy(Struct, frozen=True, omit_defaults=True):
+class TransparentProxy(Struct, frozen=True, gc=False, omit_defaults=True):
     """Settings of a proxy that takes all traffic of its host."""
 
     outbound_listener_port: int = 0
     dialed_directly: bool = False
 
 
-class AccessLogs(Struct, frozen=True, omit_defaults=True):
+class AccessLogs(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a proxy logs; kept for clients, not acted on."""
 
     enabled: bool = False
@@ -87,7 +87,7 @@ class AccessLogs(Struct, frozen=True, omit_defaults=True):
     text_format: str = ""
 
 
-class EnvoyExtension(Struct, frozen=True, omit_defaults=True):
+class EnvoyExtension(Struct, frozen=True, gc=False, omit_defaults=True):
     """One extension of a proxy; kept for clients, not acted on."""
 
     name: str = ""
@@ -97,7 +97,7 @@ class EnvoyExtension(Struct, frozen=True, omit_defaults=True):
     envoy_version: str = ""
 
 
-class Proxy(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Proxy(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """Mesh configuration of an instance that stands for another one."""
 
     destination_service_name: str = ""
@@ -115,7 +115,7 @@ class Proxy(Struct, frozen=True, omit_defaults=True, kw_only=True):
     envoy_extensions: tuple[EnvoyExtension, ...] | None = None
 
 
-class Local(Struct, frozen=True, omit_defaults=True):
+class Local(Struct, frozen=True, gc=False, omit_defaults=True):
     """That a row was written through the agent's interface, and how.
 
     `origin` is `api` or `file` (a definition of a configuration file, which a reload replaces);
@@ -126,7 +126,7 @@ class Local(Struct, frozen=True, omit_defaults=True):
     sidecar_of: str = ""
 
 
-class Instance(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Instance(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One row of the instance table; (`node`, `id`) is its key without regard to case.
 
     `tags`, `meta` and `tagged_addresses` are None when never given, which Consul tells apart from

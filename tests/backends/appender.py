@@ -1,7 +1,8 @@
 """A process that appends to a SQLite log and says on its output what became of each batch.
 
-Run with the path of the store to go on until killed, publishing snapshots on the way; with a number of
-bytes behind it, no file may grow beyond that until two appends in a row have failed.
+Run with the path of the store to go on until killed, publishing snapshots on the way. With a number of
+bytes behind it, no file may grow beyond that until two appends in a row have failed; with a third word,
+not even while the store is opened.
 """
 
 import asyncio
@@ -37,22 +38,31 @@ async def until_killed(log: SqliteLog) -> None:
             await log.publish_snapshot(newest.index, newest.time, each(FILLING * 500))
 
 
-async def until_full(log: SqliteLog, limit_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+async def until_full(log: SqliteLog) -> None:
     number = refused = 0
     while refused < 2:  # after one refusal what was written beside is brought into the file, and there is room
         number += 1
         refused = 0 if isinstance(await append(log, number), Stored) else refused + 1
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    limit_files(resource.RLIM_INFINITY)
     await append(log, number + 1)
     await log.close()
 
 
+def limit_files(limit_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+
+
 async def main(path: Path, *limit: str) -> None:
+    if len(limit) > 1:
+        limit_files(int(limit[0]))
     log = SqliteLog(path, now=time.time, elapsed=time.monotonic, writer=f"w{os.getpid()}")
     await log.open()
     print("open", os.getpid(), flush=True)
-    await (until_full(log, int(limit[0])) if limit else until_killed(log))
+    if limit:
+        limit_files(int(limit[0]))
+        await until_full(log)
+    else:
+        await until_killed(log)
 
 
 if __name__ == "__main__":

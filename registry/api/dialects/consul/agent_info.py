@@ -10,12 +10,14 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import Raw
+
 import registry
 from registry.api.call import Call
 from registry.api.dialects.consul import agent_metrics, members
 from registry.api.dialects.consul.debug_config import debug_config
 from registry.api.dialects.consul.host import host_facts
-from registry.api.dialects.consul.json import encoded
+from registry.api.dialects.consul.json import encoded, in_order
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.status import rpc_address
 from registry.api.reply import Reply, text_reply
@@ -28,7 +30,7 @@ PARTS = (agent_metrics, members)  # named so that their endpoints are in the tab
 _LEVELS = {"TRACE": "trace", "DEBUG": "debug", "INFO": "info", "WARN": "warn", "ERR": "error", "ERROR": "error"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
 _TERM = "2"  # of the one election a single server ever held
-_COORDINATE = {"Vec": [0.0] * 8, "Error": 1.5, "Adjustment": 0.0, "Height": 1e-05}
+_COORDINATE = Raw(b'{"Vec":[0,0,0,0,0,0,0,0],"Error":1.5,"Adjustment":0,"Height":0.00001}')  # of a lone server
 _POOL = {
     "coordinate_resets": "0", "encrypted": "false", "event_queue": "0", "event_time": "1", "failed": "0",
     "health_score": "0", "intent_queue": "0", "left": "0", "member_time": "1", "members": "1", "query_queue": "0",
@@ -43,8 +45,8 @@ async def show_self(call: Call) -> Reply:
     server = state.server
     build_date = await asyncio.to_thread(_build_date)
     return Reply(
-        body=encoded({
-            "Config": {
+        body=encoded(in_order({
+            "Config": in_order({
                 "Datacenter": server.datacenter,
                 "PrimaryDatacenter": server.datacenter,
                 "NodeName": server.node,
@@ -53,13 +55,13 @@ async def show_self(call: Call) -> Reply:
                 "Server": True,
                 "Version": _version(server),
                 "BuildDate": build_date,
-            },
+            }),
             "DebugConfig": debug_config(settings, server),
             "Coord": _COORDINATE,
             "Member": members.own_member(server),
             "Stats": _statistics(state),
             "Meta": server.meta,
-        })
+        }))
     )  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def _runtime() -> dict[str, str]:
 async def show_host(call: Call) -> Reply:
     """The machine: memory, processors, system, disk; 200 and a JSON object."""
     now_ns = round(call.engine.clock.now() * 1e9)
-    return Reply(body=encoded(await asyncio.to_thread(host_facts, call.server.settings.data_dir, now_ns)))
+    return Reply(body=await asyncio.to_thread(host_facts, call.server.settings.data_dir, now_ns))
 
 
 @endpoint("GET", "/v1/agent/version", source="api-docs/agent#version")
@@ -117,10 +119,10 @@ async def show_version(call: Call) -> Reply:
     """The version of Consul that we answer as, and our own; 200 and a JSON object."""
     build_date = await asyncio.to_thread(_build_date)
     return Reply(
-        body=encoded({
+        body=encoded(in_order({
             "SHA": registry.__version__, "BuildDate": build_date,
             "HumanVersion": _version(call.engine.state.server), "FIPS": "",
-        })
+        }))
     )  # fmt: skip
 
 

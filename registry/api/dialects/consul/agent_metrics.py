@@ -78,8 +78,7 @@ async def stream_metrics(call: Call) -> Reply:
     """Every interval as it ends, as JSON objects one after another until the client goes."""
 
     async def summaries() -> AsyncIterator[bytes]:
-        while True:
-            interval = await call.server.metrics.intervals.next()
+        while interval := await call.server.metrics.intervals.next():
             yield await _summary(call, interval) + b"\n"
 
     return Reply(stream=summaries())

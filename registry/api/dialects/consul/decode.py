@@ -6,7 +6,8 @@ a repeated key of a map or object, which Go merges. A body's fields are in `bodi
 Source: common.md §4.
 """
 
-from typing import Generic
+import re
+from typing import Any, Generic
 
 import msgspec
 
@@ -14,6 +15,7 @@ from registry.api.dialects.consul.godecode import B, from_tree, merging_keys
 from registry.api.dialects.consul.gojson import GoError, first_value
 from registry.errors import InvalidRequest
 
+_SPACE_BEFORE_COLON = re.compile(rb'"\s+:')
 _NO_NAMESPACES = " - Namespaces are a Consul Enterprise feature"
 
 
@@ -70,8 +72,25 @@ class Decoder(Generic[B]):
         for key, under in self._merging:
             times = count(key)
             if times and (times > 1 or (under and any(count(inner) > 1 for inner in under))):
-                return True
+                return _may_repeat_a_key(body)
         return False
+
+
+def _may_repeat_a_key(body: bytes) -> bool:
+    """Whether more keys are written than remain when the body is read; a text that looks like a key counts too."""
+    if _SPACE_BEFORE_COLON.search(body):
+        return True
+    try:
+        return body.count(b'":') != _keys(msgspec.json.decode(body))
+    except (ValueError, RecursionError):
+        return True
+
+
+def _keys(value: Any) -> int:
+    """How many keys all objects of a JSON value have together."""
+    if isinstance(value, dict):
+        return len(value) + sum(_keys(inner) for inner in value.values() if isinstance(inner, dict | list))
+    return sum(_keys(inner) for inner in value if isinstance(inner, dict | list)) if isinstance(value, list) else 0
 
 
 def _as_sent(key: str) -> bytes:

@@ -10,21 +10,25 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from registry.api.dialects.consul.json import encoded, in_order
+
 Facts = dict[str, Any]
 
 _KIBI = 1024
 
 
-def host_facts(data_dir: str, now_ns: int) -> Facts:
-    """Everything, with the disk that holds `data_dir` and the time of asking (Unix nanoseconds)."""
-    return {
-        "Memory": memory(),
-        "CPU": processors(),
-        "Host": system(now_ns // 1_000_000_000),
-        "Disk": disk(data_dir),
-        "CollectionTime": now_ns,
-        "Errors": None,
-    }
+def host_facts(data_dir: str, now_ns: int) -> bytes:
+    """The whole answer, with the disk that holds `data_dir` and the time of asking (Unix nanoseconds)."""
+    return encoded(
+        in_order({
+            "Memory": in_order(memory()),
+            "CPU": [in_order(one) for one in processors()],
+            "Host": in_order(system(now_ns // 1_000_000_000)),
+            "Disk": in_order(disk(data_dir)),
+            "CollectionTime": now_ns,
+            "Errors": None,
+        })
+    )  # fmt: skip
 
 
 def memory() -> Facts:

@@ -57,8 +57,8 @@ def in_catalog(proxy: Proxy | None, kind: str = "connect-proxy") -> str:
 
 def at_agent(proxy: Proxy | None, kind: str = "connect-proxy") -> str:
     row = Instance(node="n", id="p", name="p", kind=kind, proxy=proxy)
-    body = wire_agent.agent_services([row], "dc1").decode()
-    return body.partition('"Proxy":')[2].partition(',"Datacenter"')[0]
+    body = wire_agent.agent_services([row], "here").decode()
+    return body.partition('"Proxy":')[2].partition(',"Datacenter":"here"')[0]
 
 
 def test_the_catalogs_form() -> None:
