@@ -19,8 +19,8 @@ except ModuleNotFoundError:
 from registry import __version__
 from registry.errors import LogError, SettingsError
 from registry.settings import ROWS, Row
-from registry.settings_docs import markdown
-from registry.settings_sources import settings_from
+from registry.settings.docs import markdown
+from registry.settings.sources import settings_from
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2

@@ -29,8 +29,8 @@ from registry.events import Events
 from registry.log.base import Log
 from registry.log.open import open_log
 from registry.settings import Settings
-from registry.settings_addresses import advertised_address
-from registry.settings_sources import reread
+from registry.settings.addresses import advertised_address
+from registry.settings.sources import reread
 
 CONSUL_VERSION = "1.21.4"  # the version we answer as
 _SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to let go of the interpreter
@@ -81,9 +81,7 @@ class App:
             LogError: the store cannot be opened. SettingsError: it belongs to another node, or a definition
             in a file is wrong. OSError: a port is taken.
         """
-        for notice in self.settings.notices:
-            say = self.events.agent.warning if notice.level == "warning" else self.events.agent.info
-            say(notice.event, **notice.values)
+        self._say_notices(self.settings)
         await self.engine.start()
         self.metrics.start(self.clock, self.engine)
         await self._identify()
@@ -93,6 +91,11 @@ class App:
         )
         for port in (self.settings.http_port, *self.settings.extra_http_ports):
             await self._listen(port)
+
+    def _say_notices(self, settings: Settings) -> None:
+        for notice in settings.notices:
+            say = self.events.agent.warning if notice.level == "warning" else self.events.agent.info
+            say(notice.event, **notice.values)
 
     async def _listen(self, port: int) -> None:
         assert self._listener is not None
@@ -121,7 +124,8 @@ class App:
         """Wait for the end and return the exit code: 0 when asked to stop, 1 when the engine gave up."""
         assert self.engine.failed is not None
         stopped = asyncio.get_running_loop().create_task(self._stopped.wait())
-        await asyncio.wait({stopped, self.engine.failed}, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [stopped, self.engine.failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if self.engine.failed.done():
             error = self.engine.failed.result()
@@ -162,6 +166,7 @@ class App:
         await self._write_file_rows(again.settings)
         self.settings = self.edge.settings = again.settings
         self.events.set_level(again.settings.log_level)
+        self._say_notices(again.settings)
         for name in again.not_reloadable:
             self.events.agent.warning("Changed, but read at the next start only", setting=name)
         self.events.agent.info("Configuration reloaded")

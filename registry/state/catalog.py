@@ -87,8 +87,6 @@ def register(rows: Rows, index: int, time: float, command: Register) -> None:
         _write_instance(rows, index, command.service)
     for check in command.checks:
         _write_check(rows, index, time, check)
-    if renamed is not None:
-        restore_own_rows(rows, index)
 
 
 def unchanged(rows: Rows, command: Register) -> bool:
@@ -167,9 +165,11 @@ def _renamed(rows: Rows, node: Node, same_name: Node | None) -> Node | None:
     """The row that this registration gives a new name, if it does that (catalog.md §1.3)."""
     if not node.id:
         return None
-    by_id = rows.node_of_id.get(node.id)
+    by_id = rows.node_of_id.get(fold(node.id))
     if by_id is not None and by_id != fold(node.name):
         old = rows.node_rows[by_id]
+        if by_id == fold(rows.server.node):  # it would come back at once, without the services it had
+            raise _reserved("node-reserved-rename", node, old)
         if same_name is not None and _holds_its_name(rows, same_name):
             raise _reserved("node-reserved-rename", node, same_name)
         return old

@@ -5,6 +5,8 @@ written here; the agent's endpoints see and remove exactly those, by exact id.
 Source: agent.md §3.8, §6, §6.1; `DESIGN.md` §3, one table.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from registry.commands import DeregisterLocal, LocalService, Reap, RegisterLocal, ReplaceFileRows, SetMaintenance
@@ -39,14 +41,14 @@ def register_local(rows: Rows, index: int, time: float, command: RegisterLocal) 
     _register(rows, index, planned, Local())
 
 
-def local_unchanged(rows: Rows, command: RegisterLocal) -> bool:
+def local_unchanged(rows: Rows, command: RegisterLocal, origin: str = "api") -> bool:
     """Whether applying the registration now would change nothing and refuse nothing."""
     try:
         planned = _with_port(rows, command, {})
     except InvalidRequest:
         return False
     pairs = [(planned.service, ""), *([(planned.sidecar, planned.service.service.id)] if planned.sidecar else [])]
-    return all(_same_local(rows, one, Local("api", sidecar_of), planned) for one, sidecar_of in pairs)
+    return all(_same_local(rows, one, Local(origin, sidecar_of), planned) for one, sidecar_of in pairs)
 
 
 def deregister_local(rows: Rows, index: int, time: float, command: DeregisterLocal) -> None:
@@ -147,6 +149,32 @@ def replace_file_rows(rows: Rows, index: int, time: float, command: ReplaceFileR
     restore_own_rows(rows, index)
 
 
+def file_rows_unchanged(rows: Rows, command: ReplaceFileRows) -> bool:
+    """Whether the rows of files are these already."""
+    services = {one.id: None for one in _rows_of_files(rows)}
+    checks = {one.id: None for one in _checks_of_files(rows)}
+    for one in command.services:
+        for part in (one.service, one.sidecar):
+            if part is not None:
+                services.pop(part.service.id, None)
+                _drop_all(checks, part.checks)
+    _drop_all(checks, command.checks)
+    gone = bool(services or checks)
+    return not gone and all(local_unchanged(rows, one, "file") for one in command.services) and all(
+        _same_check(rows, one, _owner(rows, one), Local("file")) for one in command.checks
+    )  # fmt: skip
+
+
+def _drop_all(ids: dict[str, None], checks: Iterable[Check]) -> None:
+    for check in checks:
+        ids.pop(check.id, None)
+
+
+def _owner(rows: Rows, check: Check) -> Instance | None:
+    place = rows.local_ids.get(check.service_id)
+    return rows.instances[place[0]][place[1]] if place is not None else None
+
+
 def sidecar_id_of(service_id: str) -> str:
     """The id of the sidecar that is registered together with an instance."""
     return f"{service_id}-sidecar-proxy"
@@ -208,19 +236,26 @@ def _same_local(rows: Rows, part: LocalService, local: Local, planned: RegisterL
     stored = rows.checks_by_instance.get(key, {})
     if planned.replace_checks and len(stored) != len(part.checks):
         return False
-    for check in part.checks:
-        have = stored.get(fold(check.id))
-        if have is None or not _same_definition(rows, check, have, old, local):
-            return False
-    return True
+    return all(fold(check.id) in stored and _same_check(rows, check, old, local) for check in part.checks)
 
 
-def _same_definition(rows: Rows, check: Check, stored: Check, owner: Instance, local: Local) -> bool:
+def _same_check(rows: Rows, check: Check, owner: Instance | None, local: Local) -> bool:
+    """Whether registering the check would leave its row as it is; status and output are kept anyway."""
+    stored = rows.checks.get(fold(rows.server.node), {}).get(fold(check.id))
+    if stored is None:
+        return False
     as_stored = replace(
-        check, node=rows.server.node, status=stored.status, output=stored.output, local=local,
-        service_id=owner.id, service_name=owner.name, service_tags=owner.tags,
-        create_index=stored.create_index, modify_index=stored.modify_index,
-    )  # fmt: skip
+        check,
+        node=rows.server.node,
+        status=stored.status,
+        output=stored.output,
+        local=local,
+        service_id=owner.id if owner is not None else "",
+        service_name=owner.name if owner is not None else "",
+        service_tags=owner.tags if owner is not None else None,
+        create_index=stored.create_index,
+        modify_index=stored.modify_index,
+    )
     return as_stored == stored
 
 

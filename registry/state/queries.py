@@ -40,7 +40,7 @@ class Queries(Rows):
             topics.CONNECT_HEALTH: self.by_connect,
             topics.NODE: self.node_rows,
             topics.MISSING_NODE: {},
-            topics.NODE_CHECKS: self.node_rows,
+            topics.NODE_CHECKS: self.checks,
             topics.SERVICE_CHECKS: self.checks_by_service,
             topics.SERVICE_CHECKS_BY_NODE: self.checks_by_service,
             topics.STATE: self.checks_by_status,
@@ -144,7 +144,7 @@ class Queries(Rows):
         return [Placed(self.node_rows[fold(one.node)], one) for one in instances]
 
     def service_tags(self) -> dict[str, tuple[str, ...]]:
-        """Every service name, in the spelling of its first instance, with all tags of its instances."""
+        """Every service name, each spelling for itself, with all tags of its instances."""
         return tags_by_service(Placed(self.node_rows[fold(one.node)], one) for rows in self.by_service.values()
                                for one in rows.values())  # fmt: skip
 
@@ -241,10 +241,7 @@ class Queries(Rows):
 
 def tags_by_service(placed: Iterable[Placed]) -> dict[str, tuple[str, ...]]:
     """Service names, sorted, each with the distinct tags of the instances given, sorted."""
-    spelling: dict[str, str] = {}
     tags: dict[str, dict[str, None]] = {}
     for _, instance in placed:
-        key = fold(instance.name)
-        spelling.setdefault(key, instance.name)
-        tags.setdefault(key, {}).update((tag, None) for tag in instance.tags or ())
-    return {spelling[key]: tuple(sorted(tags[key])) for key in sorted(spelling)}
+        tags.setdefault(instance.name, {}).update((tag, None) for tag in instance.tags or ())
+    return {name: tuple(sorted(tags[name])) for name in sorted(tags)}

@@ -57,7 +57,7 @@ class Rows(Tables):
         self.indexes.nodes = self.indexes.node[key] = index
         self._node_changed(index, key)
         if old is None or old.id != node.id:
-            self._node_appeared(key, node.id)
+            self._node_appeared(key, fold(node.id))
 
     def _node_appeared(self, key: str, node_id: str) -> None:
         """Wake those who wait for the name or for any prefix of the id."""
@@ -83,6 +83,7 @@ class Rows(Tables):
         self.touched[(topics.NODE, key)] = None
         for check in self.checks.get(key, {}).values():
             self.touched[(topics.STATE_BY_NODE, fold(check.status))] = None
+            self.touched[(topics.SERVICE_CHECKS_BY_NODE, fold(check.service_name))] = None
         self._instances_changed(index, key)
 
     def _instances_changed(self, index: int, node: str) -> None:
@@ -186,6 +187,8 @@ class Rows(Tables):
                 self.outputs.pop((node, key), None)
             if old.status != row.status or old.service_name != row.service_name:
                 self._check_topics(old)
+            if fold(old.service_id) != fold(row.service_id):
+                self._raise_owners(index, old)
         self._check_changed(index, row)
         return row
 
@@ -205,20 +208,19 @@ class Rows(Tables):
         self.indexes.checks = index
         self._check_topics(check)
         self._touch(_CHECK_WRITE)
-        node = fold(check.node)
-        self.touched[(topics.NODE_CHECKS, node)] = None
+        self.touched[(topics.NODE_CHECKS, fold(check.node))] = None
         if check.local is not None:
             self.touched[topics.LOCAL_CHECKS] = None
-        if not check.service_id:
-            self._node_checks_changed(index, node)
-            return
-        owner = self.instances.get(node, {}).get(fold(check.service_id))
-        if owner is not None:
-            self._raise_service(index, fold(owner.name))
+        self._raise_owners(index, check)
 
-    def _node_checks_changed(self, index: int, node: str) -> None:
-        for instance in self.instances.get(node, {}).values():
-            self._raise_service(index, fold(instance.name))
+    def _raise_owners(self, index: int, check: Check) -> None:
+        """Those that the check speaks for: one instance, or all of the node."""
+        instances = self.instances.get(fold(check.node), {})
+        if not check.service_id:
+            for instance in instances.values():
+                self._raise_service(index, fold(instance.name))
+        elif (owner := instances.get(fold(check.service_id))) is not None:
+            self._raise_service(index, fold(owner.name))
 
     def _check_topics(self, check: Check) -> None:
         status = fold(check.status)

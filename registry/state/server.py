@@ -4,6 +4,8 @@ They are written when the server says who it is and come back within the command
 Source: common.md §16; `DESIGN.md` §3, one agent and one table.
 """
 
+from msgspec.structs import replace
+
 from registry.commands import StartServer
 from registry.errors import Conflict
 from registry.model.check import PASSING, SERF_HEALTH, Check
@@ -37,7 +39,7 @@ def start_server(rows: Rows, index: int, time: float, command: StartServer) -> N
     )
     own = rows.node_rows.get(fold(command.node))
     if own is None or own.address != command.address or own.meta != command.meta or own.id != command.id:
-        rows.write_node(index, _node(rows.server))
+        _write_own_node(rows, index)
     consul = rows.instances.get(fold(command.node), {}).get(CONSUL_SERVICE)
     shown = (rows.server.service_port, rows.server.service_meta)
     if consul is not None and consul.local is None and (consul.port, consul.meta) != shown:
@@ -52,7 +54,7 @@ def restore_own_rows(rows: Rows, index: int) -> None:
         return
     key = fold(server.node)
     if key not in rows.node_rows:
-        rows.write_node(index, _node(server))
+        _write_own_node(rows, index)
     if CONSUL_SERVICE not in rows.instances.get(key, {}):
         rows.write_instance(index, _consul(server))
     if fold(SERF_HEALTH) not in rows.checks.get(key, {}):
@@ -60,8 +62,13 @@ def restore_own_rows(rows: Rows, index: int) -> None:
         rows.write_check(index, health)
 
 
-def _node(server: Server) -> Node:
-    return Node(
+def _write_own_node(rows: Rows, index: int) -> None:
+    """Our node's row; a node that took our id while the row was without it has none from now on."""
+    server = rows.server
+    holder = rows.node_of_id.get(fold(server.id), fold(server.node))
+    if holder != fold(server.node):
+        rows.write_node(index, replace(rows.node_rows[holder], id=""))
+    own = Node(
         name=server.node,
         id=server.id,
         address=server.address,
@@ -69,6 +76,7 @@ def _node(server: Server) -> Node:
         tagged_addresses=server.tagged_addresses,
         meta=server.meta,
     )
+    rows.write_node(index, own)
 
 
 def _consul(server: Server) -> Instance:

@@ -42,6 +42,7 @@ _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
     commands.Register: catalog.unchanged,
     commands.Deregister: catalog.nothing_to_deregister,
     commands.RegisterLocal: local.local_unchanged,
+    commands.ReplaceFileRows: local.file_rows_unchanged,
 }
 
 

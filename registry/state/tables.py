@@ -38,7 +38,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.node_rows: dict[str, Node] = {}
-        self.node_of_id: dict[str, str] = {}  # node id → folded name
+        self.node_of_id: dict[str, str] = {}  # folded node id → folded name
         self.instances: dict[str, dict[str, Instance]] = {}  # folded node → folded id
         self.by_service: dict[str, dict[Key, Instance]] = {}
         self.by_connect: dict[str, dict[Key, Instance]] = {}
@@ -64,18 +64,18 @@ class Tables:
         """Insert or replace a node row."""
         key = fold(node.name)
         old = self.node_rows.get(key)
-        if old is not None and old.id and self.node_of_id.get(old.id) == key:
-            del self.node_of_id[old.id]
+        if old is not None and old.id:
+            del self.node_of_id[fold(old.id)]
         self.node_rows[key] = node
         if node.id:
-            self.node_of_id[node.id] = key
+            self.node_of_id[fold(node.id)] = key
 
     def drop_node_row(self, key: str) -> None:
         """Remove a node row; what is on the node has gone before."""
         node = self.node_rows.pop(key)
         self.coordinates.pop(key, None)
-        if node.id and self.node_of_id.get(node.id) == key:
-            del self.node_of_id[node.id]
+        if node.id:
+            del self.node_of_id[fold(node.id)]
 
     # Instances
 

@@ -1,8 +1,10 @@
 """What `Deadlines` and `Group` promise, on every backend, and how deadlines in process are kept."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-from registry.log.base import Arm, Log, Record
+from registry.log.base import Arm, Entry, Log, Record, Reset
 from registry.log.deadlines import SPARE_ENTRIES, LocalDeadlines
 from tests.backends.stores import Backend, Clock, MemoryBackend, records
 
@@ -72,7 +74,7 @@ async def test_a_closed_log_has_no_part_in_the_group(backend: Backend) -> None:
     assert log.group.members() == ()
 
 
-async def test_writers_of_one_store_share_the_work(clock: Clock, tmp_path) -> None:
+async def test_writers_of_one_store_share_the_work(clock: Clock, tmp_path: Path) -> None:
     backend = MemoryBackend(clock, tmp_path)
     logs = [backend.log(writer) for writer in ("b", "a", "c")]
     for log in logs:
@@ -92,7 +94,7 @@ async def test_writers_of_one_store_share_the_work(clock: Clock, tmp_path) -> No
     assert [log.group.is_housekeeper() for log in logs] == [False, True, False]
 
 
-async def test_writers_of_one_store_see_each_other(clock: Clock, tmp_path) -> None:
+async def test_writers_of_one_store_see_each_other(clock: Clock, tmp_path: Path) -> None:
     backend = MemoryBackend(clock, tmp_path)
     a, b = backend.log("a"), backend.log("b")
     await a.open()
@@ -111,7 +113,7 @@ async def test_writers_of_one_store_see_each_other(clock: Clock, tmp_path) -> No
     await b.close()
 
 
-async def _first(log: Log):
+async def _first(log: Log) -> AsyncIterator[list[Entry] | Reset]:
     async for item in log.follow(0):
         yield item
         return

@@ -213,6 +213,13 @@ async def test_nothing_changes_when_a_snapshot_fails_half_way(log: Log, clock: C
     assert await Reader(log, 0).next() == Reset(2, clock.unix, 0, (b"better",))
 
 
+async def test_snapshots_published_at_once_do_not_mix(log: Log, clock: Clock) -> None:
+    await filled(log, b"one", b"two")
+    chunks = [(b"%d" % n,) * 5 for n in (1, 2)]
+    await asyncio.gather(*(log.publish_snapshot(n + 1, clock.unix, each(*chunks[n])) for n in (0, 1)))
+    assert await Reader(log, 0).next() == Reset(2, clock.unix, 0, chunks[1])
+
+
 async def test_appends_go_on_while_a_snapshot_is_stored(log: Log, clock: Clock) -> None:
     async def interleaved() -> AsyncIterator[bytes]:
         for number in range(2, 5):

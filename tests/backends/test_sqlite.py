@@ -251,7 +251,8 @@ async def test_a_full_disk_refuses_writes_and_nothing_else(store: SqliteBackend,
     assert await Reader(log, 0).payloads(2 * stored) == [b"x" * 1000, b"y" * 1000] * stored
     with pytest.raises(LogUnavailable, match="full"):
         await log.publish_snapshot(2 * stored, clock.unix, each(b"z" * 600_000))
-    assert isinstance(await log.append(stored + 2, records(b"x" * 9000)), NotStored)
+    assert isinstance(await log.append(stored + 2, records(*[b"x" * 100] * 1000)), NotStored)
+    assert isinstance(await log.append(stored + 3, records(b"x" * 9000)), NotStored)
     await log.close()
 
     again = store.log("b")

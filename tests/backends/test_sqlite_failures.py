@@ -28,12 +28,13 @@ def io_error() -> sqlite3.OperationalError:
 
 
 class Disk:
-    """Makes connections; the next inserts fail as listed, and while `away` no file can be opened."""
+    """Makes connections. The next inserts fail as listed; `away`: no file opens; not `syncs`: no checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.faults: deque[str] = deque()
         self.away = False
+        self.syncs = True
         self.opened = 0
 
     def connection(self, path: Path, create: bool) -> Any:
@@ -52,6 +53,8 @@ class FailingConnection:
         return getattr(self._connection, name)
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if "checkpoint(" in statement and not self._disk.syncs:
+            raise io_error()
         if not statement.startswith("INSERT") or not self._disk.faults:
             return self._connection.execute(statement, *values)
         if self._disk.faults.popleft() == AFTER:
@@ -89,6 +92,19 @@ async def test_a_failed_commit_that_is_in_the_file_is_stored(log: LocalLog, disk
     assert await log.append(2, records(b"two", b"three")) == Stored(2, clock.unix)
     assert await log.append(3, records(b"four")) == Stored(4, clock.unix)
     assert await Reader(log, 0).payloads(4) == [b"one", b"two", b"three", b"four"]
+
+
+async def test_what_was_found_after_a_failed_sync_counts_once_it_is_written_again(
+    log: LocalLog, disk: Disk, clock: Clock
+) -> None:
+    """After a sync has failed, what can be read may be gone with the power."""
+    disk.faults.append(AFTER)
+    disk.syncs = False
+    assert isinstance(await log.append(2, records(b"two")), Unknown)
+    assert isinstance(await log.append(3, records(b"refused")), NotStored)
+    disk.syncs = True
+    assert await log.append(4, records(b"three")) == Stored(3, clock.unix)
+    assert await Reader(log, 0).payloads(3) == [b"one", b"two", b"three"]
 
 
 @pytest.mark.parametrize("fault", [BEFORE, AFTER])

@@ -138,7 +138,9 @@ async def test_a_body_that_looks_like_a_request_is_a_body(client: Client) -> Non
 
 
 async def test_a_chunked_body_is_read_whole(client: Client) -> None:
-    head = request("PUT", "/v1/agent/service/register", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    head = request("PUT", "/v1/agent/service/register", "Transfer-Encoding: chunked").replace(
+        b"Content-Length: 0\r\n", b""
+    )
     pieces = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (WEB[:7], WEB[7:]))
     client.send(head + pieces + b"0\r\n\r\n")
     assert (await client.answer())[0] == 200

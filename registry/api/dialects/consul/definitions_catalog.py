@@ -83,7 +83,7 @@ def catalog_deregistration(body: DeregisterBody, datacenter: str) -> Deregister 
 
 
 def _refuse_elsewhere(asked: str, node: str, datacenter: str) -> None:
-    if asked and asked.lower() != datacenter.lower():
+    if asked and asked != datacenter:  # case counts here, unlike in names
         raise InvalidRequest("datacenter")
     if not node:
         raise InvalidRequest("catalog-node")

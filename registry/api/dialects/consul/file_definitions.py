@@ -2,7 +2,7 @@
 
 Owns how a definition in a file differs from a body: keys may be written with underscores or without, durations
 are texts, a table may stand in a list of one (what HCL becomes as JSON), a check's id is `id`. Rules and
-defaults are those of the API (`definitions.py`). Which files are read is `registry.settings_files`.
+defaults are those of the API (`definitions.py`). Which files are read is `registry.settings.files`.
 Source: Consul's docs/services/configuration/services-configuration-reference and
 checks-configuration-reference; agent.md §8.4.
 """

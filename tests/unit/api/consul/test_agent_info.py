@@ -121,10 +121,8 @@ async def test_joining_others_is_tried_and_fails(agent) -> None:
         port = nobody.getsockname()[1]
         answer = await agent.put(f"/v1/agent/join/127.0.0.1:{port}")
 
-    assert (answer.status, answer.text) == (
-        500,
-        f"1 error occurred:\n\t* Failed to join 127.0.0.1:{port}: dial tcp 127.0.0.1:{port}: connect: connection refused\n\n",
-    )
+    problem = f"Failed to join 127.0.0.1:{port}: dial tcp 127.0.0.1:{port}: connect: connection refused"
+    assert (answer.status, answer.text) == (500, f"1 error occurred:\n\t* {problem}\n\n")
 
 
 async def test_joining_somebody_who_answers_but_has_no_pool(agent) -> None:
@@ -274,7 +272,10 @@ async def test_prometheus_is_off_unless_it_has_a_retention_time(agent, target: s
 
 @pytest.mark.parametrize("accept", ["text/plain;version=0.0.4", "text/plain", "*/*"])
 async def test_others_get_json(agent, accept: str) -> None:
-    assert (await agent.get("/v1/agent/metrics", Accept=accept)).headers["content-type"] == "application/json"
+    answer = await agent.get("/v1/agent/metrics", Accept=accept)
+
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json["Gauges"]
 
 
 async def test_prometheus_text_under_consuls_names() -> None:

@@ -76,6 +76,7 @@ async def test_a_known_hash_waits_until_the_definition_changes(agent) -> None:
     await agent.server.parked(1)
 
     await agent.service("web", Port=80, Check={"TTL": "10s"})  # the same definition
+    await agent.service("web", Port=80, Locality={"Region": "r"})  # another row, of the same hash
     await agent.service("other")
     await agent.server.clock.settle()
     assert not waiting.done()
@@ -130,9 +131,7 @@ async def test_wait_and_index_must_be_readable(agent, query: str, text: str) -> 
     assert (answer.status, answer.text) == (400, text)
 
 
-@pytest.mark.parametrize(
-    "path", ["services", "checks", "service/x", "health/service/id/x", "health/service/name/x"]
-)
+@pytest.mark.parametrize("path", ["services", "checks", "service/x", "health/service/id/x", "health/service/name/x"])
 async def test_namespaces_are_refused(agent, path: str) -> None:
     assert (await agent.get(f"/v1/agent/{path}?ns=a")).status == 400
 
@@ -167,7 +166,9 @@ async def test_checks_of_the_node_count_for_every_instance_but_gossip_does_not(a
     assert [one["CheckID"] for one in answer.json["Checks"]] == ["disk"]
 
 
-@pytest.mark.parametrize("target", ["/v1/agent/maintenance?enable=true", "/v1/agent/service/maintenance/web?enable=true"])
+@pytest.mark.parametrize(
+    "target", ["/v1/agent/maintenance?enable=true", "/v1/agent/service/maintenance/web?enable=true"]
+)
 async def test_maintenance_is_said_before_anything_else(agent, target: str) -> None:
     await agent.service("web", Check={"TTL": "1m"})
     await agent.put(target)

@@ -141,4 +141,6 @@ def test_empty_objects_and_extensions_of_a_proxy_do_not(same: Proxy | None) -> N
 
 def test_long_values_hash_as_short_ones_do() -> None:
     """Values over the size that is remembered take another way to the same function."""
-    assert content_hash(instance(id="a", meta={"k": "v" * 500})) != content_hash(instance(id="a", meta={"k": "v" * 501}))
+    assert content_hash(instance(id="a", meta={"k": "v" * 500})) != content_hash(
+        instance(id="a", meta={"k": "v" * 501})
+    )

@@ -122,7 +122,8 @@ def test_one_check_is_named_after_its_service():
 
 def test_several_checks_are_numbered_the_single_one_first():
     rows = checks(
-        Check={"TTL": "1s"}, Checks=[{"CheckID": "own", "Name": "named", "TTL": "1s"}, {"TTL": "1s", "Status": "passing"}]
+        Check={"TTL": "1s"},
+        Checks=[{"CheckID": "own", "Name": "named", "TTL": "1s"}, {"TTL": "1s", "Status": "passing"}],
     )
     assert [row.id for row in rows] == ["service:web:1", "own", "service:web:3"]
     assert [row.name for row in rows] == ["Service 'web' check", "named", "Service 'web' check"]

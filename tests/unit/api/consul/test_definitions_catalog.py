@@ -24,6 +24,7 @@ def refused(**fields):
         ({"Check": {"PeerName": "p"}}, "cannot register requests with PeerName in them"),
         ({"Checks": [{}, {"PeerName": "p"}]}, "cannot register requests with PeerName in them"),
         ({"Datacenter": "mars"}, "No path to datacenter"),
+        ({"Datacenter": "DC1"}, "No path to datacenter"),
         ({"Node": ""}, "Must provide node"),
         ({"ID": "not-a-uuid"}, "Bad node ID: uuid string is wrong length"),
         ({"ID": ID.replace("-", "x", 1)}, "Bad node ID: uuid is improperly formatted"),
@@ -63,8 +64,9 @@ def test_the_first_rule_that_is_broken_answers():
 
 def test_a_node_is_taken_as_it_is():
     command = catalog({
-        "Node": "n", "ID": ID, "Address": "not an address", "TaggedAddresses": {"any": "x"}, "NodeMeta": {"any key!": ""},
-        "Locality": {"Region": "r"}, "Datacenter": "DC1", "Token": "t", "CreateIndex": 5, "ModifyIndex": 7,
+        "Node": "n", "ID": ID, "Address": "not an address", "TaggedAddresses": {"any": "x"},
+        "NodeMeta": {"any key!": ""}, "Locality": {"Region": "r"}, "Datacenter": "dc1", "Token": "t",
+        "CreateIndex": 5, "ModifyIndex": 7,
     })  # fmt: skip
     assert command.node == Node(
         name="n", id=ID, address="not an address", datacenter="dc1", tagged_addresses={"any": "x"},

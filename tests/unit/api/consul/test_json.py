@@ -14,7 +14,7 @@ SHORT = {0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0C: "\\f", 0x0D: "\\r", 0x22: 
 texts = st.text(
     st.one_of(
         st.characters(exclude_categories=("Cs",)),
-        st.sampled_from("<>&\u2028\u2029\u2027\u202a\u00e2\u0000\u0008\u000c\u001f\u007f\"\\/…"),
+        st.sampled_from('<>&\u2028\u2029\u2027\u202a\u00e2\u0000\u0008\u000c\u001f\u007f"\\/…'),
     )
 )
 
@@ -57,11 +57,14 @@ def test_markup_and_separators_are_escaped_in_keys_too() -> None:
         (b"[]", b"[]\n"),
         (b"null", b"null\n"),
         (b'["dc1"]', b'[\n    "dc1"\n]\n'),
-        (b'{"a":{},"b":[],"c":[1,{"d":"{,}"}]}',
-         b'{\n    "a": {},\n    "b": [],\n    "c": [\n        1,\n        {\n            "d": "{,}"\n        }\n    ]\n}\n'),
+        (
+            b'{"a":{},"b":[],"c":[1,{"d":"{,}"}]}',
+            b'{\n    "a": {},\n    "b": [],\n    "c": [\n        1,\n        {\n            "d": "{,}"\n'
+            b"        }\n    ]\n}\n",
+        ),
         (b'"\\u003c\xc3\xa9"', b'"\\u003c\xc3\xa9"\n'),
     ],
-)  # fmt: skip
+)
 def test_pretty_indents_by_four_and_leaves_texts_alone(body: bytes, expected: bytes) -> None:
     assert pretty(body, newline=True) == expected
     assert pretty(body, newline=False) == expected.removesuffix(b"\n")

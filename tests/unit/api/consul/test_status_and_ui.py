@@ -25,8 +25,8 @@ async def test_other_datacenters_are_out_of_reach(agent, target: str) -> None:
 
 async def test_an_ipv6_address_stands_in_brackets() -> None:
     async with testing.server(advertise="fd00::1") as server, aiohttp.ClientSession() as session:
-        async with session.get(server.url + "/v1/status/leader") as answer:
-            assert await answer.json() == "[fd00::1]:8300"
+        answer = await session.get(server.url + "/v1/status/leader")
+        assert await answer.json() == "[fd00::1]:8300"
 
 
 async def test_datacenters(agent) -> None:

@@ -71,7 +71,9 @@ def test_other_tagged_addresses_are_taken_as_they_are(tagged):
     assert refused(TaggedAddresses=tagged) == (200, "")
 
 
-SCRIPTS_OFF = "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
+SCRIPTS_OFF = (
+    "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
+)
 
 
 @pytest.mark.parametrize("field", ["Args", "ScriptArgs", "script_args"])
@@ -106,7 +108,10 @@ def test_the_first_rule_that_is_broken_answers():
         ("Invalid service address", {"Address": ""}),
         ("Invalid Weights", {"Weights": None}),
         ("Invalid Service Meta", {"Meta": None}),
-        ("Validation failed", {"Port": 1, "Connect": {"SidecarService": {"Check": {"Interval": "1s"}, "Meta": {"": ""}}}}),
+        (
+            "Validation failed",
+            {"Port": 1, "Connect": {"SidecarService": {"Check": {"Interval": "1s"}, "Meta": {"": ""}}}},
+        ),
         ("Invalid check: ", {"Check": {"Args": ["x"], "Interval": "1s"}}),
         ("Status for checks", {"Checks": None}),
         ("Invalid check in sidecar_service", {"Connect": {"SidecarService": {"Meta": {"": ""}}}}),

@@ -5,7 +5,11 @@ import pytest
 from registry.api.dialects.consul.gotext import listed
 from tests.unit.api.consul.bodies import answer, catalog, service
 
-DUPLICATE = 'upstreams cannot contain duplicates of [type="service", name="b", partition="", namespace="", peer="", datacenter=""]'
+DUPLICATE = (
+    'upstreams cannot contain duplicates of [type="service", name="b", partition="", namespace="", peer="", '
+    'datacenter=""]'
+)
+TWICE = "upstreams cannot contain duplicates by local bind address and port or unix path; {} is specified twice"
 
 
 def problems(**fields):
@@ -71,18 +75,17 @@ def test_a_proxy_needs_a_port_and_one_destination(fields, found):
         ([{"DestinationName": "b", "LocalBindPort": 5}, {"DestinationName": "b", "LocalBindPort": 6}], [DUPLICATE]),
         (
             [{"DestinationName": "b", "LocalBindPort": 5}, {"DestinationName": "c", "LocalBindPort": 5}],
-            ['upstreams cannot contain duplicates by local bind address and port or unix path; "127.0.0.1:5" is '
-             "specified twice"],
+            [TWICE.format('"127.0.0.1:5"')],
         ),
         (
             [{"DestinationName": "b", "LocalBindPort": 5, "LocalBindAddress": "::1"},
              {"DestinationName": "c", "LocalBindPort": 5, "LocalBindAddress": "::1"}],
-            ['upstreams cannot contain duplicates by local bind address and port or unix path; "[::1]:5" is '
-             "specified twice"],
+            [TWICE.format('"[::1]:5"')],
         ),
         (
-            [{"DestinationName": "b", "LocalBindSocketPath": "/s"}, {"DestinationName": "c", "LocalBindSocketPath": "/s"}],
-            ['upstreams cannot contain duplicates by local bind address and port or unix path; "/s" is specified twice'],
+            [{"DestinationName": "b", "LocalBindSocketPath": "/s"},
+             {"DestinationName": "c", "LocalBindSocketPath": "/s"}],
+            [TWICE.format('"/s"')],
         ),
         (
             [{}, {"DestinationName": "b", "LocalBindPort": 5}, {"DestinationName": "b", "LocalBindPort": 5}],
@@ -137,7 +140,8 @@ def test_exposed_paths_are_reachable_and_differ(paths, found):
 def test_a_gateway_stands_for_nobody(kind):
     proxy = {
         "DestinationServiceName": "a", "DestinationServiceID": "a", "LocalServiceAddress": "a", "LocalServicePort": 1,
-        "LocalServiceSocketPath": "/s", "Upstreams": [{}], "Config": {"a": 1}, "Mode": "m", "MeshGateway": {"Mode": "x"},
+        "LocalServiceSocketPath": "/s", "Upstreams": [{}], "Config": {"a": 1}, "Mode": "m",
+        "MeshGateway": {"Mode": "x"},
     }  # fmt: skip
     portless = [] if kind in ("ingress-gateway", "api-gateway") else [f"Port must be non-zero for a {kind}"]
     fields = ["DestinationServiceName", "DestinationServiceID", "LocalServiceAddress", "LocalServicePort"]

@@ -18,7 +18,8 @@ NODE_JSON = (
 )
 BARE_NODE = Node(name="x", create_index=1, modify_index=1)
 BARE_NODE_JSON = (
-    '{"ID":"","Node":"x","Address":"","Datacenter":"","TaggedAddresses":null,"Meta":null,"CreateIndex":1,"ModifyIndex":1}'
+    '{"ID":"","Node":"x","Address":"","Datacenter":"","TaggedAddresses":null,"Meta":null,'
+    '"CreateIndex":1,"ModifyIndex":1}'
 )
 BARE = Instance(node="n1", id="b", name="bare", create_index=11, modify_index=12)
 BARE_JSON = (

@@ -56,7 +56,9 @@ def test_checks_by_id_with_neither_definition_nor_indexes() -> None:
 
 def test_local_health_hides_what_a_check_does() -> None:
     untagged = Check(node="n1", id="d", status="passing", service_tags=())
-    found = encoded(wire_agent.local_health("warning", Instance(node="n1", id="b", name="bare"), [CHECK, untagged], "dc1"))
+    found = encoded(
+        wire_agent.local_health("warning", Instance(node="n1", id="b", name="bare"), [CHECK, untagged], "dc1")
+    )
 
     assert found.decode() == (
         f'{{"AggregatedStatus":"warning","Service":{BARE_JSON},"Checks":['

@@ -88,14 +88,17 @@ def test_the_agents_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "empty", [None, Proxy(), Proxy(transparent_proxy=TransparentProxy(), access_logs=AccessLogs(), config={}, upstreams=())]
+    "empty",
+    [None, Proxy(), Proxy(transparent_proxy=TransparentProxy(), access_logs=AccessLogs(), config={}, upstreams=())],
 )
 def test_what_is_empty_is_left_out_of_both(empty: Proxy | None) -> None:
     assert in_catalog(empty) == '{"Mode":"","MeshGateway":{},"Expose":{}}'
     assert at_agent(empty) == '{"MeshGateway":{},"Expose":{}}'
 
 
-@pytest.mark.parametrize("kind", ["connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"])
+@pytest.mark.parametrize(
+    "kind", ["connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"]
+)
 def test_the_agent_shows_the_configuration_of_proxies_and_gateways(kind: str) -> None:
     assert at_agent(Proxy(config={"x": "y"}), kind) == '{"Config":{"x":"y"},"MeshGateway":{},"Expose":{}}'
 

@@ -4,8 +4,8 @@ Owns the layout of `docs/configuration.md`, which a test compares with what this
 from the rows of `settings.py`.
 """
 
-from registry.settings import ROWS, Row
-from registry.settings_consul import REFUSED
+from registry.settings.consul import REFUSED
+from registry.settings.table import ROWS, Row
 
 INTRODUCTION = """\
 # Configuration

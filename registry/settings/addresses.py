@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import struct
 
-from registry.settings import Settings
+from registry.settings.table import Settings
 
 SIOCGIFADDR = 0x8915  # Linux: the IPv4 address of an interface
 SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT; Consul counts it as private

@@ -2,7 +2,7 @@
 
 Owns which files are read, in which order, and how two files that set the same thing are put together: the
 later one wins, tables are merged key by key and lists joined (Consul's rule). What a Consul key means is
-`settings_consul.py`, what stands above files is `settings_sources.py`.
+`settings/consul.py`, what stands above files is `settings/sources.py`.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from registry.errors import SettingsError
-from registry.settings import ROWS, Definition, Row
+from registry.settings.table import ROWS, Definition, Row
 
 DEFINITIONS: dict[str, Literal["service", "check"]] = {
     "service": "service", "services": "service", "check": "check", "checks": "check",

@@ -1,6 +1,6 @@
 """The kinds of settings: how a value comes from flags, a variable or a file, and how it is shown.
 
-Owns the shapes (one value, a list, names with values). What a text means is `settings_values.py`, the
+Owns the shapes (one value, a list, names with values). What a text means is `settings/values.py`, the
 table of settings `settings.py`. A value that cannot be used raises ValueError with its problem.
 """
 
@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from registry import settings_values as values
-from registry.settings_values import UNITS, Pairs
+from registry.settings import values
+from registry.settings.values import UNITS, Pairs
 
 T = TypeVar("T")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from registry import settings_addresses
+from registry.settings import addresses as settings_addresses
 from registry.settings import Settings
-from registry.settings_addresses import advertised_address
+from registry.settings.addresses import advertised_address
 
 
 @pytest.fixture

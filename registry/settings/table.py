@@ -2,7 +2,7 @@
 
 A row gives its name, type, default, kind, help line, further environment variables and Consul's key for
 it; flag, environment variable, file key and documentation follow from the row. Reading flags, the
-environment and files is `settings_sources.py`. Nothing here acts on a setting.
+environment and files is `settings/sources.py`. Nothing here acts on a setting.
 
 Where the same thing is set twice: flag, then environment, then files (the later file wins), then default.
 """
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from registry import settings_kinds as kinds
 from registry.errors import SettingsError
+from registry.settings import kinds
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ def row(group: str, default: T, kind: kinds.Kind[T], text: str, **more: Any) -> 
 class Settings:
     """All settings of one server. Times are seconds, sizes bytes, as the names say.
 
-    `Settings()` are the defaults; `settings_sources.settings_from` reads the real ones.
+    `Settings()` are the defaults; `sources.settings_from` reads the real ones.
     """
 
     # fmt: off

@@ -3,7 +3,7 @@
 import pytest
 
 from registry.errors import SettingsError
-from registry.settings_sources import reread, settings_from
+from registry.settings.sources import reread, settings_from
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 
 from registry.errors import SettingsError
 from registry.settings import ROWS, Settings
-from registry.settings_docs import markdown
-from registry.settings_sources import settings_from
+from registry.settings.docs import markdown
+from registry.settings.sources import settings_from
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 
 # A value that is not the default, as a text, and what it means.
 EXAMPLES = {

@@ -1,7 +1,7 @@
 """Consul's agent configuration in JSON: which of its keys are honoured, which refuse the start, which warn.
 
 Owns what a key means for us. A key is honoured by naming it in a row of `settings.py`; the tables here
-hold the rest. Reading the file and putting files together is `settings_files.py`.
+hold the rest. Reading the file and putting files together is `settings/files.py`.
 
 A key whose neglect would leave open what its author meant to close refuses the start. Any other key
 that nothing here acts on is named in a warning, unless it asks for what is so anyway.
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from registry.errors import SettingsError
-from registry.settings import ROWS, Row
-from registry.settings_files import DEFINITIONS, Contents
+from registry.settings.files import DEFINITIONS, Contents
+from registry.settings.table import ROWS, Row
 
 NO_ACL = "access control is not built: everything would be allowed"
 NO_TLS = "TLS is not built: requests and answers would travel in the clear"

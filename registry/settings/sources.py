@@ -1,7 +1,7 @@
 """Settings from where they were set: flags, environment, files, defaults, in this order.
 
 Owns precedence, the rules of `dialects.md` §7.3 for environment variables of other programs, and reading
-the files again. The rows are `settings.py`, the files `settings_files.py`. Logs nothing: what the
+the files again. The rows are `settings.py`, the files `settings/files.py`. Logs nothing: what the
 operator should know comes back in `Settings.notices`.
 """
 
@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from registry import settings_kinds as kinds
 from registry.errors import SettingsError
-from registry.settings import ROWS, Notice, Row, Settings, Sources
-from registry.settings_consul import take_consul
-from registry.settings_files import Contents, document, paths, take_ours
+from registry.settings import kinds
+from registry.settings.consul import take_consul
+from registry.settings.files import Contents, document, paths, take_ours
+from registry.settings.table import ROWS, Notice, Row, Settings, Sources
 
 # What Kubernetes and Docker put beside a service that is called registry: not meant for us.
 LINK_PREFIXES = ("REGISTRY_SERVICE_", "REGISTRY_PORT_", "REGISTRY_NAME", "REGISTRY_ENV_")

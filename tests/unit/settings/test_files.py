@@ -6,7 +6,7 @@ import pytest
 
 from registry.errors import SettingsError
 from registry.settings import Definition
-from registry.settings_sources import settings_from
+from registry.settings.sources import settings_from
 
 
 @pytest.fixture
