@@ -116,7 +116,9 @@ def _owned(row: Instance, checks: tuple[Check, ...]) -> tuple[Check, ...]:
     return tuple(replace(one, node="", service_id=row.id) for one in checks)
 
 
-def register_ttl(check_id: str = "ttl", seconds: float = 10.0, service_id: str = "", **given: Any) -> RegisterLocalCheck:
+def register_ttl(
+    check_id: str = "ttl", seconds: float = 10.0, service_id: str = "", **given: Any
+) -> RegisterLocalCheck:
     """A TTL check of the node or of a local instance."""
     return RegisterLocalCheck(ttl(check_id, seconds, service_id, **given))
 

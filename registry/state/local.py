@@ -118,29 +118,28 @@ def set_maintenance(rows: Rows, index: int, time: float, command: SetMaintenance
 
 
 def replace_file_rows(rows: Rows, index: int, time: float, command: ReplaceFileRows) -> None:
-    """Make the rows of files exactly these; states of checks that stay are kept.
+    """Make the rows of files exactly these, by id in any case; states of checks that stay are kept.
 
     Raises:
         InvalidRequest: `sidecar-ports`, `sidecar-ports-disabled`; NotFound: `check-service`.
     """
     taken: dict[int, None] = {}
     planned = [_with_port(rows, one, taken) for one in command.services]
-    ids = {one.service.service.id: None for one in planned}
+    parts = [part for one in planned for part in (one.service, one.sidecar) if part is not None]
+    ids = {fold(part.service.id): None for part in parts}
+    leaving = {instance.id: instance for instance in _rows_of_files(rows) if fold(instance.id) not in ids}
+    staying = {fold(one): None for one in rows.local_ids if one not in leaving}
     for check in command.checks:
-        if check.service_id and check.service_id not in ids and check.service_id not in rows.local_ids:
+        service = fold(check.service_id)
+        if service and service not in ids and service not in staying:
             raise NotFound("check-service", id=check.service_id)
-    kept_checks = {check.id: None for check in command.checks}
-    for one in planned:
-        for part in (one.service, one.sidecar):
-            if part is not None:
-                ids[part.service.id] = None
-                kept_checks.update((check.id, None) for check in part.checks)
+    kept_checks = {fold(check.id): None for part in parts for check in part.checks}
+    kept_checks.update((fold(check.id), None) for check in command.checks)
 
-    for instance in _rows_of_files(rows):
-        if instance.id not in ids:
-            rows.remove_instance(index, instance)
+    for instance in leaving.values():
+        rows.remove_instance(index, instance)
     for check in _checks_of_files(rows):
-        if check.id not in kept_checks:
+        if fold(check.id) not in kept_checks:
             rows.remove_check(index, check)
     for one in planned:
         _register(rows, index, one, Local("file"))

@@ -223,11 +223,11 @@ class Queries(Rows):
 
     def local_checks_of(self, service_id: str) -> list[Check]:
         """The local checks of one instance, given by its exact id, by id."""
+        if service_id and service_id not in self.local_ids:
+            return []
         node = fold(self.server.node)
         rows = sorted(self.checks_by_instance.get((node, fold(service_id)), {}).items())
-        return [
-            self._newest((node, key)) for key, one in rows if one.local is not None and one.service_id == service_id
-        ]
+        return [self._newest((node, key)) for key, one in rows if one.local is not None]
 
     def local_node_checks(self) -> list[Check]:
         """The local checks of the whole node, by id."""

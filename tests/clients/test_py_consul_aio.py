@@ -33,16 +33,16 @@ async def test_register_find_and_deregister(client: Consul, name: str) -> None:
 
 
 async def test_many_readers_of_one_service_all_wake(client: Consul, name: str) -> None:
+    """Several times: at first the readers still have to connect, and may come after the change."""
     await client.agent.service.register(name, port=1)
     index, _ = await client.health.service(name)
-
-    reads = (client.health.service(name, index=index, wait="8s") for _ in range(50))
-    readers = asyncio.gather(*reads)
-    await client.agent.service.register(name, port=2)
-
-    answers = await asyncio.wait_for(readers, 5)
-    assert {entries[0]["Service"]["Port"] for _, entries in answers} == {2}
-    assert len({index for index, _ in answers}) == 1
+    for port in range(2, 7):
+        reads = [asyncio.ensure_future(client.health.service(name, index=index, wait="8s")) for _ in range(50)]
+        await client.agent.service.register(name, port=port)
+        answers = await asyncio.wait_for(asyncio.gather(*reads), 5)
+        assert {entries[0]["Service"]["Port"] for _, entries in answers} == {port}
+        assert len({index for index, _ in answers}) == 1
+        index = answers[0][0]
 
 
 async def test_reader_sleeps_through_changes_to_another_service(client: Consul, name: str) -> None:

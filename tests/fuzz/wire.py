@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 _STATUS_LINE = re.compile(r"HTTP/1\.1 (\d{3}) [ -~]*")
 _HEADER_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\t -~\x80-\xff]*)")
-_CHUNK_SIZE = re.compile(rb"[0-9a-f]+\r\n")
 _ONCE = frozenset({"content-length", "content-type", "transfer-encoding", "date", "location", "x-request-id"})
 _BODILESS = frozenset({204, 304})
 HEAD_BYTES = 2 << 20  # of an answer: a redirect repeats its target
@@ -70,19 +69,12 @@ class Connection:
         elif "content-length" in headers:
             body = await self.reader.readexactly(_length(headers["content-length"]))
         elif headers.get("transfer-encoding") == "chunked":
-            body, closes = await self._first_chunk(), True
+            body, closes = b"", True
         elif closes:
             body = await self.reader.read()
         else:
             raise Malformed(f"no length and no end: {head!r}")
         return Answer(status, headers, body, closes)
-
-    async def _first_chunk(self) -> bytes:
-        """What of an endless answer is there already: nothing unless a chunk came with the head."""
-        waiting: bytes = bytes(getattr(self.reader, "_buffer", b""))
-        if waiting and not _CHUNK_SIZE.match(waiting):
-            raise Malformed(f"this is no chunk: {waiting[:80]!r}")
-        return b""
 
     async def close(self) -> None:
         """End the connection, whatever is under way on it."""

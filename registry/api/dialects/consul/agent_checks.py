@@ -10,7 +10,7 @@ import re
 from registry.api.call import Call
 from registry.api.dialects.consul.bodies_agent import CheckRegistration, CheckUpdate
 from registry.api.dialects.consul.decode import Decoder
-from registry.api.dialects.consul.definitions import check_registration
+from registry.api.dialects.consul.definitions_checks import check_registration
 from registry.api.dialects.consul.params import refuse_enterprise
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import Reply

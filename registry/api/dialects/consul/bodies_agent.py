@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from registry.api.dialects.consul.bodies_mesh import ProxyBody
 from registry.api.dialects.consul.godecode import Body, Duration, Int
-from registry.api.dialects.consul.gokinds import duration_ns
+from registry.api.dialects.consul.gofree import duration_ns
 
 _CHECK_ALIASES = {
     "args": "script_args",

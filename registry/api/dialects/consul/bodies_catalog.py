@@ -9,7 +9,7 @@ from typing import ClassVar
 from registry.api.dialects.consul.bodies_agent import AddressBody, ConnectBody, LocalityBody, WeightsBody
 from registry.api.dialects.consul.bodies_mesh import ProxyBody
 from registry.api.dialects.consul.godecode import Body, Duration, Int, Unsigned
-from registry.api.dialects.consul.gokinds import duration_ns
+from registry.api.dialects.consul.gofree import duration_ns
 
 
 class NodeServiceBody(Body):

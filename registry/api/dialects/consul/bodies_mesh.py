@@ -7,7 +7,7 @@ Source: common.md §4 (aliases), §13 (Proxy); api-docs/agent/service#connect-st
 from typing import ClassVar
 
 from registry.api.dialects.consul.godecode import Body, Free, Int
-from registry.api.dialects.consul.gokinds import free_form
+from registry.api.dialects.consul.gofree import free_form
 
 
 class MeshGatewayBody(Body):

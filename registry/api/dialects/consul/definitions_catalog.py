@@ -14,7 +14,8 @@ from registry.api.dialects.consul.bodies_catalog import (
     NodeServiceBody,
     RegisterBody,
 )
-from registry.api.dialects.consul.definitions import check_type, header, locality, stored_weights, tagged_addresses
+from registry.api.dialects.consul.definitions import locality, stored_weights, tagged_addresses
+from registry.api.dialects.consul.definitions_checks import check_type, header
 from registry.api.dialects.consul.definitions_mesh import proxy
 from registry.api.dialects.consul.gotext import code_point, listed
 from registry.api.dialects.consul.validation import UNUSABLE_ADDRESSES

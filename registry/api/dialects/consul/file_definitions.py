@@ -17,7 +17,8 @@ import msgspec
 from registry.api.dialects.consul import gokinds as kinds
 from registry.api.dialects.consul.agent_services import sidecar_ports
 from registry.api.dialects.consul.bodies_agent import CheckBody, CheckRegistration, ServiceBody
-from registry.api.dialects.consul.definitions import check_registration, registration
+from registry.api.dialects.consul.definitions import registration
+from registry.api.dialects.consul.definitions_checks import check_registration
 from registry.api.dialects.consul.errors import worded
 from registry.api.dialects.consul.godecode import Body, Record, fields_by_key
 from registry.api.dialects.consul.gokinds import Kind

@@ -17,7 +17,8 @@ from msgspec import Meta, Struct
 
 from registry.api.dialects.consul import gokinds as kinds
 from registry.api.dialects.consul.gojson import GoError, Members
-from registry.api.dialects.consul.gokinds import Attempt, Kind, Mismatch
+from registry.api.dialects.consul.gokinds import Kind
+from registry.api.dialects.consul.goproblems import Attempt, Mismatch, found
 from registry.api.dialects.consul.gotext import quoted
 from registry.api.dialects.consul.wire_fields import wire_name
 
@@ -90,7 +91,7 @@ class Record(Kind):
     def _drafted(self, value: Any, old: Body | None, attempt: Attempt) -> dict[str, Any]:
         """The fields that the object gives, by attribute."""
         if not isinstance(value, Members):
-            attempt.note(Mismatch(kinds.found(value), _alias_type(self.body) if self.own else self.go))
+            attempt.note(Mismatch(found(value), _alias_type(self.body) if self.own else self.go))
             return {}
         keys, owner, depth = fields_by_key(self.body), attempt.owner, len(attempt.fields)
         drafted: dict[str, Any] = {}

@@ -18,6 +18,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_OPEN = object()  # more is to come before there is a value
 _LITERALS: dict[str, tuple[str, bool | None]] = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 
 
@@ -54,46 +55,51 @@ def first_value(body: bytes) -> Any:
 
 def _value(text: str) -> Any:
     open_ones: list[Any] = []
-    keys: list[str] = []
+    keys: list[str] = []  # of the open objects, each waiting for its value
     at = 0
     while True:
-        at = _after_space(text, at)
-        char = text[at]
-        if char not in "{[":
-            value, at = _scalar(text, at, char)
-        else:
-            if len(open_ones) == MAX_DEPTH:
-                raise _unexpected(char, "exceeded max depth")
-            at = _after_space(text, at + 1)
-            if char == "{" and text[at] != "}":
-                open_ones.append(Members())
-                at = _key(text, at, keys)
-                continue
-            if char == "[" and text[at] != "]":
-                open_ones.append([])
-                continue
-            value, at = Members() if char == "{" else [], at + 1
-        while open_ones:  # the value is complete; it belongs to the innermost open one
-            parent = open_ones[-1]
-            at = _after_space(text, at)
-            char = text[at]
-            if isinstance(parent, Members):
-                parent.append((keys.pop(), value))
-                if char == ",":
-                    at = _key(text, _after_space(text, at + 1), keys)
-                    break
-                closing, place = "}", "after object key:value pair"
-            else:
-                parent.append(value)
-                if char == ",":
-                    at += 1
-                    break
-                closing, place = "]", "after array element"
-            if char != closing:
-                raise _unexpected(char, place)
-            value, at = open_ones.pop(), at + 1
-        else:
-            return value
+        value, at = _begun(text, _after_space(text, at), open_ones, keys)
+        while value is not _OPEN:
+            if not open_ones:
+                return value
+            value, at = _placed(value, text, _after_space(text, at), open_ones, keys)
+
+
+def _begun(text: str, at: int, open_ones: list[Any], keys: list[str]) -> tuple[Any, int]:
+    """The value that begins here; _OPEN when that is the first one inside an object or list."""
+    char = text[at]
+    if char not in "{[":
+        return _scalar(text, at, char)
+    if len(open_ones) == MAX_DEPTH:
+        raise _unexpected(char, "exceeded max depth")
+    at = _after_space(text, at + 1)
+    if char == "{":
+        if text[at] == "}":
+            return Members(), at + 1
+        open_ones.append(Members())
+        return _OPEN, _key(text, at, keys)
+    if text[at] == "]":
+        return [], at + 1
+    open_ones.append([])
+    return _OPEN, at
+
+
+def _placed(value: Any, text: str, at: int, open_ones: list[Any], keys: list[str]) -> tuple[Any, int]:
+    """Put a complete value into the innermost open one; that one when it is complete as well, else _OPEN."""
+    parent, char = open_ones[-1], text[at]
+    if isinstance(parent, Members):
+        parent.append((keys.pop(), value))
+        if char == ",":
+            return _OPEN, _key(text, _after_space(text, at + 1), keys)
+        if char != "}":
+            raise _unexpected(char, "after object key:value pair")
+    else:
+        parent.append(value)
+        if char == ",":
+            return _OPEN, at + 1
+        if char != "]":
+            raise _unexpected(char, "after array element")
+    return open_ones.pop(), at + 1
 
 
 def _after_space(text: str, at: int) -> int:

@@ -1,64 +1,25 @@
-"""What Go's decoder makes of a JSON value for a field of a plain type: texts, numbers, lists, maps.
+"""What Go's decoder makes of a JSON value for a field of one type: texts, numbers, lists, maps.
 
-Owns the kinds, what each takes, and the words for a value of the wrong one. Objects with named fields are
-`godecode.py`, syntax is `gojson.py`.
+Owns the kinds and what each takes. Objects with named fields are `godecode.py`, values of any type `gofree.py`,
+syntax is `gojson.py`.
 
-A problem of type is noted and decoding goes on; the first one noted is told at the end. A repeated key
-decodes *into* what the first one left: maps are merged, lists start anew but reuse their elements.
+A repeated key decodes *into* what the first one left: maps are merged, lists start anew but reuse their
+elements.
 Source: https://pkg.go.dev/encoding/json#Unmarshal; common.md §4.
 """
 
-import math
 import re
 from typing import Any
 
+from registry.api.dialects.consul.gofree import double, from_any
 from registry.api.dialects.consul.gojson import GoError, Members, Number
-from registry.errors import InvalidRequest
-from registry.model.duration import nanoseconds
+from registry.api.dialects.consul.goproblems import Attempt, Mismatch, found
 
 INT_LOW, INT_HIGH = -(2**63), 2**63 - 1
 UINT_HIGH = 2**64 - 1
-MAX_FREE_DEPTH = 100  # of a free-form map; deeper ones could not be written out again
 
 _INTEGER = re.compile(r"-?[0-9]+")
 _INTEGER_DIGITS = 20  # of the longest 64-bit one, its sign included
-_EXACT_DOUBLE = 2**53  # integers up to here survive being a double
-
-
-class Mismatch(GoError):
-    """A value of another type than its field's; `place` is filled in where it is known."""
-
-    def __init__(self, found: str, go_type: str) -> None:
-        super().__init__()
-        self.found = found
-        self.go_type = go_type
-        self.place = ""
-
-    def __str__(self) -> str:
-        where = f"struct field {self.place}" if self.place else "value"
-        return f"json: cannot unmarshal {self.found} into Go {where} of type {self.go_type}"
-
-
-class Attempt:
-    """One run of a decoder: where it is, and the first problem it has noted."""
-
-    __slots__ = ("fields", "owner", "problem")
-
-    def __init__(self) -> None:
-        self.owner = ""
-        self.fields: list[str] = []
-        self.problem: GoError | None = None
-
-    def place(self) -> str:
-        """The innermost type and the path of keys to here, empty at the top."""
-        return f"{self.owner}.{'.'.join(self.fields)}" if self.owner or self.fields else ""
-
-    def note(self, problem: GoError) -> None:
-        """Keep the first problem, with the place it was found at."""
-        if self.problem is None:
-            if isinstance(problem, Mismatch):
-                problem.place = self.place()
-            self.problem = problem
 
 
 class Kind:
@@ -76,17 +37,6 @@ class Kind:
     def is_said(self, value: Any) -> bool:
         """Whether the field's own key said enough to win over its alias."""
         return bool(value)
-
-
-def found(value: Any, *, literal: bool = False) -> str:
-    """Go's word for what a value is; a number that does not fit is shown."""
-    if isinstance(value, Number):
-        return f"number {value}" if literal else "number"
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, str):
-        return "string"
-    return "object" if isinstance(value, Members) else "array"
 
 
 class Text(Kind):
@@ -144,45 +94,7 @@ class Anything(Kind):
         super().__init__("interface {}")
 
     def take(self, value: Any, old: Any, attempt: Attempt) -> Any:
-        return _free(value, attempt, 0)
-
-
-def _free(value: Any, attempt: Attempt, depth: int) -> Any:
-    if isinstance(value, list):
-        if depth > MAX_FREE_DEPTH:
-            raise GoError("exceeded max depth")
-        if isinstance(value, Members):
-            return {key: _free(item, attempt, depth + 1) for key, item in value}
-        return [_free(item, attempt, depth + 1) for item in value]
-    return _double(value, attempt) if isinstance(value, Number) else value
-
-
-def _double(value: Number, attempt: Attempt) -> int | float | None:
-    number = float(value)
-    if math.isinf(number):
-        attempt.note(Mismatch(found(value, literal=True), "float64"))
-        return None
-    return int(number) if _INTEGER.fullmatch(value) and abs(number) <= _EXACT_DOUBLE else number
-
-
-def free_form(value: Any, depth: int = 0) -> Any:
-    """The same for a value that another decoder has read.
-
-    Raises:
-        ValueError: the slow way has to say what is wrong with it.
-    """
-    if isinstance(value, dict | list):
-        if depth > MAX_FREE_DEPTH:
-            raise ValueError("nested too deeply")
-        if isinstance(value, dict):
-            return {key: free_form(item, depth + 1) for key, item in value.items()}
-        return [free_form(item, depth + 1) for item in value]
-    if type(value) is int and abs(value) > _EXACT_DOUBLE:
-        try:
-            return float(value)
-        except OverflowError:
-            raise ValueError("a number beyond doubles") from None
-    return value
+        return from_any(value, attempt)
 
 
 class Duration(Kind):
@@ -193,28 +105,11 @@ class Duration(Kind):
 
     def take(self, value: Any, old: Any, attempt: Attempt) -> Any:
         if isinstance(value, Number):
-            return _double(value, attempt)
+            return double(value, attempt)
         return False if isinstance(value, list) else value
 
     def is_said(self, value: Any) -> bool:
         return value is not None
-
-
-def duration_ns(sent: Any) -> int:
-    """The nanoseconds of a duration as it was sent: a text, a number of nanoseconds, anything else for 0.
-
-    Raises:
-        InvalidRequest: `duration`.
-    """
-    if type(sent) is str:
-        return nanoseconds(sent)
-    if isinstance(sent, bool) or not isinstance(sent, int | float):
-        return 0
-    try:
-        number = float(sent)
-    except OverflowError:
-        raise InvalidRequest("duration", problem="a number beyond doubles") from None
-    return int(number) if INT_LOW <= number < -INT_LOW else INT_LOW  # as Go's conversion does on amd64
 
 
 class List(Kind):

@@ -6,8 +6,9 @@ from typing import Any
 from registry.api.dialects.consul.bodies_agent import CheckRegistration, CheckUpdate, ServiceBody
 from registry.api.dialects.consul.bodies_catalog import DeregisterBody, RegisterBody
 from registry.api.dialects.consul.decode import Decoder
-from registry.api.dialects.consul.definitions import check_registration, registration
+from registry.api.dialects.consul.definitions import registration
 from registry.api.dialects.consul.definitions_catalog import catalog_registration
+from registry.api.dialects.consul.definitions_checks import check_registration
 from registry.api.dialects.consul.errors import reply_for
 from registry.commands import Register, RegisterLocal
 from registry.errors import RequestError
