@@ -103,6 +103,7 @@ class App:
         server = await asyncio.get_running_loop().create_server(self._listener, bind, port, backlog=_BACKLOG)
         self._servers.append(server)
         self.addresses.append(server.sockets[0].getsockname()[:2])
+        self.edge.addresses = tuple(self.addresses)
         self.events.agent.info("Listening", address=self.addresses[-1][0], port=self.addresses[-1][1])
 
     async def close(self) -> None:
@@ -110,10 +111,11 @@ class App:
         for server in self._servers:
             server.close()
         self.engine.topics.release()
+        self.events.end_streams()
+        self.metrics.stop()
         if self._listener is not None:
             self._listener.pre_shutdown()
             await self._listener.shutdown(self.settings.shutdown_grace_seconds)
-        self.metrics.stop()
         await self.engine.stop()
 
     def stop(self) -> None:
@@ -242,6 +244,7 @@ def _loop_factory() -> Any:
 
 async def _run(settings: Settings) -> int:
     app = App(settings)
+    app.events.capture_logging()
     loop = asyncio.get_running_loop()
     try:
         await app.start()

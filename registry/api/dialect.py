@@ -35,5 +35,5 @@ class Dialect(Protocol):
     def crash_reply(self) -> Reply:
         """The dialect's words for a fault of ours; says nothing about its cause."""
 
-    def indented(self, body: bytes) -> bytes:
-        """The JSON body laid out for reading, where the request asked for it."""
+    def indented(self, body: bytes, *, newline: bool) -> bytes:
+        """The JSON body laid out for reading; with a newline at its end where the request asked for it."""

@@ -59,6 +59,7 @@ class Edge:
         self.stop = stop
         self.reload = reload
         self.started_at = engine.clock.now()
+        self.addresses: tuple[tuple[str, int], ...] = ()  # host and port of each listener, the main one first
         self.stamp = Stamp(engine.clock.now, secrets.token_hex(4) + "-")
         self.seen_cached: OrderedDict[Hashable, None] = OrderedDict()  # ?cached reads, for X-Cache
         self._dialects = dialects
@@ -145,8 +146,8 @@ class Edge:
         except Exception:
             self.events.crashed(match.route, method, request_id)
             return dialect.crash_reply()
-        if reply.ready is None and reply.content_type == JSON and reply.body and "pretty" in query:
-            reply.body = dialect.indented(reply.body)
+        if reply.ready is None and reply.content_type == JSON and ("pretty" in query or self.settings.pretty):
+            reply.body = dialect.indented(reply.body, newline="pretty" in query)
         return reply
 
     def _request_id(self, headers: Mapping[str, str]) -> str:

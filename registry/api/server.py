@@ -22,6 +22,7 @@ from typing import Any
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from registry.api.edge import Edge
@@ -198,6 +199,8 @@ class Connection(RequestHandler):
             raise TooLarge("body", size=int(length), limit=limit_bytes)
         if message.headers.get("Expect", "").lower() == "100-continue" and not payload.is_eof():
             self._write(_CONTINUE)
+        if payload is EMPTY_PAYLOAD:
+            return b""
         if payload.is_eof() and payload.exception() is None:  # it came whole, in most cases with its head
             return b"".join(payload._buffer)
         try:

@@ -21,16 +21,21 @@ _UNITS = {
     "s": SECOND, "m": MINUTE, "h": HOUR,
 }  # fmt: skip
 _LIMIT = 1 << 63  # of int64; a negative duration reaches it, a positive one stays below
+_LIMIT_DIGITS = 19
+_USUAL_LENGTH = 32  # longer texts are not remembered: whoever sends them could fill memory
 _TERM = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^.0-9]*)")
 
 
-@lru_cache(maxsize=1024)  # clients repeat a handful of texts
 def nanoseconds(text: str) -> int:
     """The duration that a text such as `1h30m` or `-1.5s` stands for.
 
     Raises:
         InvalidRequest: `duration`; `problem` is Go's text.
     """
+    return _remembered(text) if len(text) <= _USUAL_LENGTH else _read(text)
+
+
+def _read(text: str) -> int:
     rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
         return 0
@@ -49,6 +54,9 @@ def nanoseconds(text: str) -> int:
     return total
 
 
+_remembered = lru_cache(maxsize=1024)(_read)  # clients repeat a handful of texts
+
+
 def _term(rest: str, at: int, text: str) -> tuple[int, int]:
     """One number with its unit, and where the next one begins."""
     match = _TERM.match(rest, at)
@@ -56,7 +64,8 @@ def _term(rest: str, at: int, text: str) -> tuple[int, int]:
     whole, fraction, unit = match.groups()
     if not whole and not fraction:
         raise _invalid(text)
-    if _too_large(whole):
+    whole = whole.lstrip("0")  # any number of them may stand there
+    if len(whole) > _LIMIT_DIGITS or int(whole or "0") > _LIMIT:
         raise _invalid(text)
     if not unit:
         raise InvalidRequest("duration", problem=f"time: missing unit in duration {_quoted(text)}")
@@ -66,10 +75,6 @@ def _term(rest: str, at: int, text: str) -> tuple[int, int]:
     if value > _LIMIT:
         raise _invalid(text)
     return value + _fraction(fraction or "", _UNITS[unit]), match.end()
-
-
-def _too_large(digits: str) -> bool:
-    return len(digits) >= 19 and (len(digits.lstrip("0")) > 19 or int(digits) > _LIMIT)
 
 
 def _fraction(digits: str, unit: int) -> int:

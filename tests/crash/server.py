@@ -36,10 +36,15 @@ class Process:
         self._log: deque[str] = deque(maxlen=LOG_LINES)
 
     @property
-    def pid(self) -> int:
-        """The id of the process that runs."""
-        assert self._process is not None
-        return self._process.pid
+    def runs(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def holds_store(self) -> bool:
+        """Whether the process has got as far as taking its store: it has written its id into the lock."""
+        lock = self.folder / "lock"
+        return self._process is not None and lock.exists() and lock.read_text().strip() == str(self._process.pid)
 
     @property
     def database(self) -> Path:

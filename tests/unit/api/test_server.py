@@ -73,7 +73,7 @@ async def test_a_repeated_read_shows_each_change_at_once(client: Client) -> None
     assert before[1]["x-request-id"] != again[1]["x-request-id"]
 
     await put(client, "/v1/agent/service/register", WEB.replace(b"80", b"81"))
-    status, headers, body = await client.get("/v1/health/service/web")
+    _, headers, body = await client.get("/v1/health/service/web")
     assert json.loads(body)[0]["Service"]["Port"] == 81
     assert int(headers["x-consul-index"]) > int(before[1]["x-consul-index"])
 
@@ -137,6 +137,11 @@ async def test_a_body_that_looks_like_a_request_is_a_body(client: Client) -> Non
     assert (await client.get("/v1/status/leader"))[0] == 200
 
 
+async def test_a_body_may_be_missing(client: Client) -> None:
+    assert await put(client, "/v1/agent/service/register") == 400
+    assert await put(client, "/v1/agent/service/register", WEB) == 200
+
+
 async def test_a_chunked_body_is_read_whole(client: Client) -> None:
     head = request("PUT", "/v1/agent/service/register", "Transfer-Encoding: chunked").replace(
         b"Content-Length: 0\r\n", b""
@@ -195,7 +200,7 @@ async def test_a_client_that_goes_away_leaves_no_reader_behind(registry: testing
     client.writer.close()
     await client.writer.wait_closed()
     async with asyncio.timeout(5):
-        while registry.engine.topics.parked:
+        while registry.engine.topics.parked:  # noqa: ASYNC110 - the real time of a closing connection
             await asyncio.sleep(0.001)
 
 

@@ -9,6 +9,8 @@ from registry.commands import DeregisterLocalCheck, ExpireTtl, RegisterLocalChec
 from registry.errors import InvalidRequest, NotFound
 from registry.model import topic as topics
 from registry.model.check import CRITICAL, PASSING, WARNING, Check, CheckDefinition
+from registry.state.changes import Changes
+from registry.state.snapshot import digest
 from tests.makers import HERE, World, check, register, register_local, register_ttl, ttl
 
 
@@ -237,8 +239,6 @@ def test_a_newer_text_outlives_a_registration_of_the_same_check(world: World) ->
 
 
 def test_a_newer_text_is_no_part_of_the_state_that_replicas_share(world: World) -> None:
-    from registry.state.snapshot import digest
-
     world.apply(register_ttl())
     before = digest(world.state)
     lay(world, "news")
@@ -252,6 +252,4 @@ def test_a_text_for_a_check_that_is_gone_is_forgotten(world: World) -> None:
 
 
 def lay(world: World, text: str) -> None:
-    from registry.state.changes import Changes
-
     world.state.lay_output("ttl", text, Changes())

@@ -58,6 +58,6 @@ class ConsulDialect:
         """What a fault of ours looks like from outside."""
         return text_reply(500, "Internal error; the server's log has the details under this request's id")
 
-    def indented(self, body: bytes) -> bytes:
-        """JSON laid out by `?pretty`."""
-        return pretty(body, newline=True)
+    def indented(self, body: bytes, *, newline: bool) -> bytes:
+        """JSON laid out by `?pretty`, or by the mode that always does it."""
+        return pretty(body, newline)

@@ -35,6 +35,6 @@ class OwnDialect:
         """What a fault of ours looks like from outside."""
         return text_reply(500, "Internal error; the server's log has the details under this request's id\n")
 
-    def indented(self, body: bytes) -> bytes:
+    def indented(self, body: bytes, *, newline: bool) -> bytes:
         """As it is: these pages are read by programs."""
         return body

@@ -1,0 +1,99 @@
+"""A state as records and back, and that nothing which decides about later commands is left out."""
+
+import msgspec
+import pytest
+
+from registry.commands import DeregisterLocal, UpdateCheck
+from registry.errors import LogCorrupt
+from registry.model import topic as topics
+from registry.model.check import CRITICAL
+from registry.state.snapshot import CHUNK_BYTES, Frozen, digest, restored
+from registry.state.store import State
+from tests.makers import World, deregister, proxy_of, register, register_local, register_row, register_ttl
+
+
+def chunks(state: State) -> list[bytes]:
+    return [chunk for chunk in Frozen(state).chunks() if chunk]
+
+
+@pytest.fixture
+def world() -> World:
+    """Something in every table, something that has gone, and something critical."""
+    made = World()
+    made.apply(register("web", meta={"b": "1", "a": "2"}, tags=("x",)))
+    made.apply(register_row(proxy_of("web")))
+    made.apply(register_row(proxy_of("db")))
+    made.apply(deregister("web-proxy"))
+    made.apply(register("gone", on="n9"))
+    made.apply(deregister(on="n9"))
+    made.apply(register_local("web"))
+    made.apply(register_ttl(service_id="web", reap_seconds=60.0))
+    made.apply(UpdateCheck("ttl", CRITICAL, "down"))
+    return made
+
+
+def test_a_restored_state_is_the_same(world: World) -> None:
+    again = restored(chunks(world.state))
+    assert digest(again) == digest(world.state)
+    assert (again.applied, again.time) == (world.index, world.time)
+
+
+def test_a_restored_state_shows_the_same_rows_and_indexes(world: World) -> None:
+    again = restored(chunks(world.state))
+    assert again.all_entries() == world.state.all_entries()
+    assert again.local_checks() == world.state.local_checks()
+    asked = (topics.NODES, (topics.HEALTH, "web"), (topics.HEALTH, "gone"), (topics.NODE, "n9"), topics.CHECKS)
+    assert [again.index(one) for one in asked] == world.indexes(*asked)
+
+
+def test_a_restored_state_goes_on_alike(world: World) -> None:
+    """Free mesh addresses, critical checks and local rows are all there."""
+    again = restored(chunks(world.state))
+    both = World(started=False)
+    both.state, both.index, both.time = again, world.index, world.time
+    for command in (register_row(proxy_of("cache")), UpdateCheck("ttl", CRITICAL, "x"), DeregisterLocal("web")):
+        world.apply(command)
+        both.apply(command)
+    assert digest(again) == digest(world.state)
+
+
+def test_what_is_frozen_does_not_change_with_the_state(world: World) -> None:
+    before = digest(world.state)
+    frozen = Frozen(world.state)
+    world.apply(deregister(on="n1"))
+    world.apply(register_row(proxy_of("cache")))
+    assert digest(restored(chunk for chunk in frozen.chunks() if chunk)) == before
+
+
+def test_chunks_are_at_most_a_mebibyte() -> None:
+    world = World()
+    for number in range(60):
+        world.apply(register(on=f"n{number}", node_meta={"k": "v" * 50_000}))
+    sizes = [len(chunk) for chunk in chunks(world.state)]
+    assert len(sizes) > 3
+    assert max(sizes) <= CHUNK_BYTES
+    assert digest(restored(chunks(world.state))) == digest(world.state)
+
+
+def test_encoding_stops_for_others_every_few_hundred_rows() -> None:
+    world = World()
+    for number in range(500):
+        world.apply(register(on=f"n{number}"))
+    assert sum(not chunk for chunk in Frozen(world.state).chunks()) >= 2
+
+
+def test_a_snapshot_of_another_format_is_refused(world: World) -> None:
+    [header, *_] = chunks(world.state)
+    kind, fields = msgspec.msgpack.decode(header)[0]
+    with pytest.raises(LogCorrupt, match="format 99"):
+        restored([msgspec.msgpack.encode([(kind, {**fields, "format": 99})])])
+
+
+@pytest.mark.parametrize("damage", [b"\xc1", b"", msgspec.msgpack.encode([("x", 1)])], ids=["bytes", "empty", "kind"])
+def test_a_damaged_chunk_is_refused_by_its_number(world: World, damage: bytes) -> None:
+    with pytest.raises(LogCorrupt, match="chunk 1"):
+        restored([chunks(world.state)[0], damage])
+
+
+def test_no_chunks_are_the_empty_state() -> None:
+    assert digest(restored([])) == digest(State())
