@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
 
 from registry.core.engine import Engine
 from registry.log.open import open_log
 from registry.testing import FakeClock
 from tests.makers import Tally, parked, start_server
+
+# How long one example takes says more about what else this machine does than about the code.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 Park = Callable[[Awaitable[Any]], Awaitable["asyncio.Task[Any]"]]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.crash.blows import Blow
 from tests.crash.clients import Clients
-from tests.crash.observation import observed
+from tests.crash.observation import observed, owner_of
 from tests.crash.server import Process
 
-LEAST_WRITES, MOST_WRITES = 40, 500  # of a round, before the blow falls
+LEAST_WRITES, MOST_WRITES = 100, 600  # of a round, before the blow falls
 
 
 class Campaign:
@@ -40,10 +40,9 @@ class Campaign:
                 enough.set()
 
         self.clients.start(self.server, acknowledged)
-        end = asyncio.create_task(self.clients.gone())
-        await asyncio.wait({asyncio.create_task(enough.wait()), end}, return_when=asyncio.FIRST_COMPLETED)
+        await enough.wait()
         self.struck += await blow(self.server, self.chance)
-        await end
+        await self.clients.gone()
         self.rounds += 1
 
     async def audit(self) -> list[str]:
@@ -67,9 +66,9 @@ class Campaign:
 
     async def run(self, rounds: int, blow: Blow) -> list[str]:
         """Crash and audit; what is wrong after the first round with which something is."""
-        await self.server.start()
-        self._identity = await self._who()
         try:
+            await self.server.start()
+            await self.audit()  # of an empty server: who it is
             for _ in range(rounds):
                 await self.crash(blow)
                 await self.server.start()

@@ -53,6 +53,7 @@ class Process:
 
     async def spawn(self) -> None:
         """Start the process; returns at once."""
+        self._log.clear()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "registry", "serve", "--http-port", "0", "--data-dir", str(self.folder),
             "--log-format", "json", *self._flags, cwd=ROOT, stderr=asyncio.subprocess.PIPE,

@@ -56,7 +56,7 @@ async def show_self(call: Call) -> Reply:
                 "Version": _version(server),
                 "BuildDate": build_date,
             }),
-            "DebugConfig": debug_config(settings, server),
+            "DebugConfig": debug_config(settings, server, call.server.addresses),
             "Coord": _COORDINATE,
             "Member": members.own_member(server),
             "Stats": _statistics(state),

@@ -4,6 +4,7 @@ Keys are Consul's; what this registry has no setting for, but Consul's clients l
 here. A password in the store's URL is not shown. Source: agent.md §3.1.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,13 +18,14 @@ _OFF = -1  # how Consul shows a port that is not served
 _HIDDEN = "hidden"
 
 
-def debug_config(settings: Any, server: Server) -> dict[str, Any]:
+def debug_config(settings: Any, server: Server, listening: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """The map, by Consul's names.
 
     Args:
-        settings: `registry.settings.Settings`. server: who the log says we are.
+        settings: `registry.settings.Settings`. server: who the log says we are. listening: host and port
+        of each listener, the main one first.
     """
-    return {**_identity(settings, server), **_network(settings, server), **_operation(settings)}
+    return {**_identity(settings, server), **_network(settings, server, listening), **_operation(settings)}
 
 
 def _identity(settings: Any, server: Server) -> dict[str, Any]:
@@ -44,9 +46,8 @@ def _identity(settings: Any, server: Server) -> dict[str, Any]:
     }
 
 
-def _network(settings: Any, server: Server) -> dict[str, Any]:
+def _network(settings: Any, server: Server, listening: Sequence[tuple[str, int]]) -> dict[str, Any]:
     serf = f"tcp://{host_port(server.address, SERF_PORT)}"
-    ports = (settings.http_port, *settings.extra_http_ports)
     return {
         "AdvertiseAddrLAN": server.address,
         "AdvertiseAddrWAN": server.address,
@@ -60,10 +61,10 @@ def _network(settings: Any, server: Server) -> dict[str, Any]:
         "GRPCAddrs": [],
         "GRPCPort": _OFF,
         "GRPCTLSPort": _OFF,
-        "HTTPAddrs": [f"tcp://{host_port(settings.bind, port)}" for port in ports],
+        "HTTPAddrs": [f"tcp://{host_port(host, port)}" for host, port in listening],
         "HTTPBlockEndpoints": list(settings.block_endpoints),
         "HTTPMaxHeaderBytes": settings.max_header_bytes,
-        "HTTPPort": settings.http_port,
+        "HTTPPort": listening[0][1] if listening else settings.http_port,
         "HTTPResponseHeaders": dict(settings.response_headers),
         "HTTPSAddrs": [],
         "HTTPSPort": _OFF,
