@@ -15,6 +15,7 @@ from registry.api.http import GZIP_MIN_BYTES, Stamp, accepts_gzip, packed, statu
 from registry.api.metrics import EndpointFigures, Metrics
 from registry.api.query import Query
 from registry.api.reply import JSON, Reply
+from registry.api.target import origin_form
 from registry.core.engine import Engine
 from registry.core.reading import Answer
 from registry.errors import LogError, RequestError
@@ -87,7 +88,7 @@ class Edge:
         """
         begun = self.engine.clock.elapsed()
         request_id = self._request_id(headers)
-        raw_path, _, raw_query = target.partition("?")
+        raw_path, _, raw_query = origin_form(target).partition("?")
         dialect, match = self._match(method, raw_path, raw_query, remote)
         figures = self.metrics.endpoint(match.route, method)
         self.metrics.in_flight += 1

@@ -25,19 +25,28 @@ def packed(body: bytes) -> bytes:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether the header names gzip with a weight over 0; `*` does not count (common.md §5)."""
+    """Whether the header names gzip with a weight over 0; `*` does not count (common.md §5).
+
+    Of several weights of one coding the last counts; a coding with one that is no number is passed over.
+    """
+    accepted = False
     for part in accept_encoding.split(","):
-        coding, _, parameters = part.partition(";")
-        if coding.strip().lower() != "gzip":
-            continue
-        name, _, weight = parameters.strip().partition("=")
-        if name.strip().lower() != "q":
-            return True
-        try:
-            return float(weight) > 0
-        except ValueError:
-            return False
-    return False
+        coding, *parameters = part.split(";")
+        if coding.strip().lower() == "gzip" and (weight := _weight(parameters)) is not None:
+            accepted = weight > 0
+    return accepted
+
+
+def _weight(parameters: list[str]) -> float | None:
+    weight = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                weight = float(value)
+            except ValueError:
+                return None
+    return weight
 
 
 class Stamp:

@@ -28,6 +28,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from registry.api.edge import Edge
 from registry.api.http import accepts_gzip
 from registry.api.reply import Reply
+from registry.api.target import with_ascii_line
 from registry.errors import InvalidRequest, TooLarge
 
 _END = b"\r\n\r\n"
@@ -100,6 +101,8 @@ class Connection(RequestHandler):
                     self.transport.writelines(ready)
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
+            if not data.isascii():
+                data = with_ascii_line(data)
         before = len(self._messages)
         super().data_received(data)
         self._note_alignment(data, idle, len(self._messages) - before)

@@ -5,7 +5,7 @@ from msgspec import Struct
 CONSUL_SERVICE = "consul"
 
 
-class Server(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+class Server(Struct, frozen=True, gc=False, kw_only=True):
     """The identity the log holds; `node` is empty before the first start.
 
     `service_meta` is that of the server's own row in the catalog, the service `consul`.

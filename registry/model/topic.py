@@ -27,6 +27,7 @@ CONNECT = "connect"  # rows reached through the mesh under a name: catalog/conne
 CONNECT_HEALTH = "connect-health"  # the same and their checks: health/connect
 NODE = "node"  # one node row and its service rows
 MISSING_NODE = "missing-node"  # a name or a prefix of an id that no node has: its coming
+NODE_PAGE = "node-page"  # one node row, its service rows and its check rows: the interface's page
 NODE_CHECKS = "node-checks"  # check rows of one node
 SERVICE_CHECKS = "service-checks"  # check rows of one service name
 SERVICE_CHECKS_BY_NODE = "service-checks-by-node"  # the same and the node rows

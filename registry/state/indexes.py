@@ -78,6 +78,7 @@ INDEX_OF: dict[str, Callable[[Indexes, str], int]] = {
     "service": _service_rows,
     "health": _service_health,
     "node": _node,
+    "node-page": _catalog,
     "gateways": _none,
     "peers": _none,
     "node-checks": _checks,

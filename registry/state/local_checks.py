@@ -125,9 +125,9 @@ def expired_output(last_output: str) -> str:
 
 
 def _take(rows: Rows, index: int, time: float, old: Check, status: str, output: str) -> None:
-    new = replace(old, status=status, output=output, **critical_since(old, status, index, time))
+    since = critical_since(old, status, index, time)
     if (old.status, old.output) != (status, output):
-        rows.write_check(index, new)
+        rows.write_check(index, replace(old, status=status, output=output, **since))
         rows.outputs.pop((fold(old.node), fold(old.id)), None)
-    elif new != old:
+    elif (new := replace(old, **since)) != old:
         rows.write_check_quietly(new)

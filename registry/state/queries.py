@@ -39,6 +39,7 @@ class Queries(Rows):
             topics.CONNECT: self.by_connect,
             topics.CONNECT_HEALTH: self.by_connect,
             topics.NODE: self.node_rows,
+            topics.NODE_PAGE: self.node_rows,
             topics.MISSING_NODE: {},
             topics.NODE_CHECKS: self.checks,
             topics.SERVICE_CHECKS: self.checks_by_service,
@@ -108,9 +109,12 @@ class Queries(Rows):
         return found[0] if len(found) == 1 else None
 
     def _ids_with(self, prefix: str) -> list[str]:
-        """The folded names of the nodes whose id begins so."""
-        even = prefix[: len(prefix) & ~1]
-        return [key for node_id, key in self.node_of_id.items() if node_id.startswith(even)] if even else []
+        """The folded names of the nodes whose id begins so; what counts are whole bytes, wherever dashes stand."""
+        digits = prefix[: len(prefix) & ~1].replace("-", "")
+        if not digits or len(digits) % 2:
+            return []
+        begin = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".rstrip("-")
+        return [key for node_id, key in self.node_of_id.items() if node_id.startswith(begin)]
 
     def node_view(self, name: str) -> NodeView | None:
         """A node, given as for `node_key`, with its instances and checks, each by id."""

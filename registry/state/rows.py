@@ -5,6 +5,7 @@ allowed and that it changes something. Source: common.md §8.3, catalog.md §10,
 """
 
 from collections.abc import Iterable
+from sys import intern
 
 from msgspec.structs import replace
 
@@ -81,6 +82,7 @@ class Rows(Tables):
     def _node_changed(self, index: int, key: str) -> None:
         self._touch(_NODE_WRITE)
         self.touched[(topics.NODE, key)] = None
+        self.touched[(topics.NODE_PAGE, key)] = None
         for check in self.checks.get(key, {}).values():
             self.touched[(topics.STATE_BY_NODE, fold(check.status))] = None
             self.touched[(topics.SERVICE_CHECKS_BY_NODE, fold(check.service_name))] = None
@@ -144,7 +146,9 @@ class Rows(Tables):
         name = fold(instance.name)
         self._raise_service(index, name)
         self.touched[(topics.SERVICE, name)] = None
-        self.touched[(topics.NODE, fold(instance.node))] = None
+        node = fold(instance.node)
+        self.touched[(topics.NODE, node)] = None
+        self.touched[(topics.NODE_PAGE, node)] = None
         if instance.connect_name:
             mesh = fold(instance.connect_name)
             self.touched[(topics.CONNECT, mesh)] = None
@@ -180,7 +184,12 @@ class Rows(Tables):
         """Insert or replace a check and return the row as stored."""
         node, key = fold(check.node), fold(check.id)
         old = self.checks.get(node, {}).get(key)
-        row = replace(check, create_index=old.create_index if old is not None else index, modify_index=index)
+        row = replace(
+            check,
+            status=intern(check.status),  # a snapshot leaves a default out by identity: one object for each word
+            create_index=old.create_index if old is not None else index,
+            modify_index=index,
+        )
         self.put_check_row(row)
         if old is not None:
             if old.output != row.output:
@@ -208,7 +217,9 @@ class Rows(Tables):
         self.indexes.checks = index
         self._check_topics(check)
         self._touch(_CHECK_WRITE)
-        self.touched[(topics.NODE_CHECKS, fold(check.node))] = None
+        node = fold(check.node)
+        self.touched[(topics.NODE_CHECKS, node)] = None
+        self.touched[(topics.NODE_PAGE, node)] = None
         if check.local is not None:
             self.touched[topics.LOCAL_CHECKS] = None
         self._raise_owners(index, check)

@@ -79,14 +79,12 @@ class Campaign:
         return []
 
     def figures(self) -> str:
-        """What the rounds came to, in a line."""
-        ledgers, starts = self.clients.ledgers, sorted(self.server.start_seconds[1:])
+        """What the rounds came to, in a line; the times are least, median and most."""
+        ledgers, starts = self.clients.ledgers, sorted(self.server.start_seconds[1:]) or [0.0]
         doubt, done = sum(one.in_doubt for one in ledgers), sum(one.done_in_doubt for one in ledgers)
-        times = ""
-        if starts:
-            times = f"restart {starts[0]:.2f} / {statistics.median(starts):.2f} / {starts[-1]:.2f} s"
         return (
-            f"{self.name}: {self.rounds} rounds ({self.struck} kills at the time that was meant), "
-            f"{self.clients.acknowledged:,} writes acknowledged, {doubt} cut off (of them {done} done), "
-            f"index {self.clients.indexes.highest:,}, {times} (least, median, most); seed {self.seed}"
+            f"{self.name}: {self.rounds} rounds, {self.struck} kills in the midst of it, "
+            f"{self.clients.acknowledged:,} writes acknowledged, {doubt} cut off ({done} of them done), "
+            f"index {self.clients.indexes.highest:,}, "
+            f"restart {starts[0]:.2f} / {statistics.median(starts):.2f} / {starts[-1]:.2f} s"
         )

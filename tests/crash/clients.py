@@ -82,9 +82,7 @@ class Clients:
 
     async def _change(self, connection: Connection, ledger: Ledger) -> None:
         """Send one write about rows that are this client's alone."""
-        method, target, body, status, after = operation(
-            ledger.owner, next(self._numbers), ledger.certain, self.chance
-        )
+        method, target, body, status, after = operation(ledger.owner, next(self._numbers), ledger.certain, self.chance)
         ledger.begin(after)
         answer = await connection.ask(method, target, body)
         _go_on(answer, ledger)

@@ -9,7 +9,8 @@ rows of a `Contest` are written by all.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-Key = tuple[str, ...]  # ("service", id), ("check", id), ("node", name), ("instance", node, id), ("node-check", node, id)
+# ("service", id), ("check", id) of the agent; ("node", name), ("instance", node, id), ("node-check", node, id).
+Key = tuple[str, ...]
 
 
 class Row(NamedTuple):

@@ -74,12 +74,11 @@ def _check(check: dict[str, Any]) -> Row:
 
 
 def _numbers_of_shared(node: dict[str, Any], services: dict[str, Any], checks: dict[str, Any]) -> set[int]:
-    texts = [node["Meta"]["n"], *(one["Notes"] for one in checks.values()), *(one["Output"] for one in checks.values())]
-    return {int(text) for text in texts} | {_number(one, one["Tags"]) for one in services.values()} | _missing(services, checks)
-
-
-def _missing(services: dict[str, Any], checks: dict[str, Any]) -> set[int]:
-    return set() if len(services) == 1 and len(checks) == 2 else {TORN}
+    """The numbers in its fields; one instance and two checks belong to it."""
+    whole = len(services) == 1 and len(checks) == 2
+    in_checks = {int(one[field]) for one in checks.values() for field in ("Notes", "Output")}
+    in_services = {_number(one, one["Tags"]) for one in services.values()}
+    return {int(node["Meta"]["n"])} | in_checks | in_services | (set() if whole else {TORN})
 
 
 def _two_views(agent: dict[str, Any], catalog: Iterable[str], what: str) -> list[str]:

@@ -218,4 +218,3 @@ _WEIGHTS: dict[Callable[[str, int, World, random.Random], Operation], int] = {
     _register_node: 16,
     _deregister_node: 6,
 }
-

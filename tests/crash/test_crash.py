@@ -49,7 +49,7 @@ async def test_nothing_acknowledged_is_lost(
     crashes = campaign(blow.__name__.replace("_", " "), *flags)
     problems = await crashes.run(rounds, blow)
     with capsys.disabled():
-        print(f"\n  {crashes.figures()}, {len(problems)} lost or wrong")
+        print(f"\n  {crashes.figures()}, {len(problems)} lost or wrong (CRASH_SEED={SEED})")
     assert not problems, "\n".join([f"CRASH_SEED={SEED}", *problems[:30]])
 
 

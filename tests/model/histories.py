@@ -1,7 +1,9 @@
 """Random histories: commands about few enough names that they meet each other, and what becomes of them."""
 
+import os
 from collections.abc import Iterable
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -31,6 +33,9 @@ from registry.state.store import State
 from tests.makers import HERE, HERE_ID, start_server
 
 History = list[Command]
+
+# Histories of up to 25 commands each; more of them by hand, with a longer --timeout.
+examples = settings(max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "50")))
 
 NODES = ["n1", "N1", "n2", HERE]
 NODE_IDS = ["", "aa00", "AA00", "aa11", HERE_ID]

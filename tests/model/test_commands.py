@@ -14,12 +14,14 @@ from registry.model.check import Check
 from registry.model.node import Node
 from registry.model.service import Instance
 from tests.model.any_value import values
+from tests.model.histories import examples
 
 KINDS = typing.get_args(Command)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_command_is_read_back_as_it_was_written(kind: type[Command]) -> None:
+    @examples
     @given(values(msgspec.inspect.type_info(kind)))
     def read_back(command: Command) -> None:
         assert decoded(encoded(command)) == command
@@ -31,6 +33,7 @@ def test_a_command_is_read_back_as_it_was_written(kind: type[Command]) -> None:
 def test_a_row_is_read_back_as_it_was_written(row: type) -> None:
     decoder = msgspec.msgpack.Decoder(row)
 
+    @examples
     @given(values(msgspec.inspect.type_info(row)))
     def read_back(written: object) -> None:
         assert decoder.decode(msgspec.msgpack.encode(written)) == written
@@ -38,6 +41,7 @@ def test_a_row_is_read_back_as_it_was_written(row: type) -> None:
     read_back()
 
 
+@examples
 @given(st.binary(max_size=40))
 def test_bytes_that_are_no_command_are_called_corrupt(payload: bytes) -> None:
     """Anything else than `LogCorrupt` would be a surprise in the middle of recovery."""

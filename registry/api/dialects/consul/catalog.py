@@ -29,9 +29,16 @@ from registry.model.views import NodeView, Placed
 
 def _filter_after_parameters(call: Call, selectors: Selectors) -> Callable[[object], bool] | None:
     """Datacenter and filter, whose errors carry index headers in the catalog."""
+    _refuse_elsewhere(call)
+    try:
+        return predicate(call, selectors)
+    except RequestError as error:
+        raise failing_with_index(error) from None
+
+
+def _refuse_elsewhere(call: Call) -> None:
     try:
         refuse_foreign_datacenter(call)
-        return predicate(call, selectors)
     except RequestError as error:
         raise failing_with_index(error) from None
 
@@ -178,5 +185,5 @@ async def list_gateway_services(call: Call) -> Reply:
     options = read_options(call)
     if not call.argument:
         raise InvalidRequest("gateway-name")
-    _filter_after_parameters(call, {})
+    _refuse_elsewhere(call)
     return await answer(call, topics.GATEWAYS, lambda state: (), lambda rows: b"[]", options=options)

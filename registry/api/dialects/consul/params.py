@@ -15,17 +15,23 @@ from registry.model.duration import nanoseconds
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _UNSIGNED = re.compile(r"[0-9]+")
+_SECONDS = re.compile(r"[+-]?[0-9]+")
 _LARGEST_INDEX = 2**64 - 1
+_LARGEST_SECONDS = 2**63 - 1
 _JITTER_SHARE = 16  # a wait is stretched by up to a sixteenth of itself
 
 
 class ReadOptions(Struct, frozen=True):
-    """How a read wants to be answered: its mode, and from which index on it waits how long."""
+    """How a read wants to be answered: its mode, and from which index on it waits how long.
+
+    `revalidate` asks a cache to look again, which only matters where one keeps answers for a time.
+    """
 
     mode: str = "leader"
     min_index: int = 0
     wait_seconds: float = 0.0
     cached: bool = False
+    revalidate: bool = False
 
 
 def boolean(text: str) -> bool | None:
@@ -79,9 +85,9 @@ def read_options(call: Call) -> ReadOptions:
     if not query and "Cache-Control" not in call.headers:
         return ReadOptions()
     mode = _mode(call)
-    _check_cache_control(call.headers.get("Cache-Control", ""))
+    revalidate = _revalidates(call.headers.get("Cache-Control", ""))
     wait, min_index = blocking(call)
-    return ReadOptions(mode, min_index, wait, "cached" in query and call.server.settings.use_cache)
+    return ReadOptions(mode, min_index, wait, "cached" in query and call.server.settings.use_cache, revalidate)
 
 
 def _mode(call: Call) -> str:
@@ -100,11 +106,17 @@ def _mode(call: Call) -> str:
     return "stale" if stale else "consistent" if consistent else "leader"
 
 
-def _check_cache_control(header: str) -> None:
-    for part in header.lower().split(","):
+def _revalidates(cache_control: str) -> bool:
+    """Whether the header wants a fresh answer; a directive that needs a number of seconds must have one."""
+    found = False
+    for part in cache_control.lower().split(",") if cache_control else ():
         name, equals, value = part.strip().partition("=")
-        if name in ("max-age", "stale-if-error") and equals and not _UNSIGNED.fullmatch(value):
-            raise InvalidRequest("cache-control")
+        if name in ("max-age", "stale-if-error") and equals:
+            if not _SECONDS.fullmatch(value) or abs(int(value)) > _LARGEST_SECONDS:
+                raise InvalidRequest("cache-control")
+            found = found or (name == "max-age" and int(value) == 0)
+        found = found or name == "must-revalidate"
+    return found
 
 
 def blocking(call: Call) -> tuple[float, int]:

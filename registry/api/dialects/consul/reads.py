@@ -18,8 +18,10 @@ from registry.model.node import Node
 from registry.model.topic import Topic
 
 Row = TypeVar("Row")
-_NOT_IN_KEY = frozenset({"index", "wait", "token"})
-_MODES = frozenset({"stale", "leader", "max_stale", "pretty"})  # in the key, but no matter to the agent's cache
+# Parameters that no body depends on: when it is answered, how sure it is, whose it is. A datacenter is ours here.
+_NOT_IN_KEY = frozenset(
+    {"cached", "consistent", "datacenter", "dc", "index", "leader", "max_stale", "stale", "token", "wait"}
+)
 _CACHED_REMEMBERED = 4096  # ?cached requests whose next answer is a HIT
 _FAILED = (
     b"X-Consul-Index: 1\r\nX-Consul-Knownleader: false\r\nX-Consul-Lastcontact: 0\r\n"
@@ -94,8 +96,16 @@ def _headers(index: int, mode: str) -> bytes:
 
 
 def _seen_before(call: Call) -> bool:
-    """Whether the same `?cached` read was asked before, in whatever mode."""
-    key = (call.route, call.argument, call.query.without(_NOT_IN_KEY | _MODES))
+    """Whether the same `?cached` read was asked before: order, layout and mode of the answer are no part of it."""
+    query = call.query
+    key = (
+        call.route,
+        call.argument,
+        *(tuple(query.values(name)) for name in ("tag", "node-meta")),
+        query.value("filter"),
+        query.value("peer"),
+        "merge-central-config" in query,
+    )
     seen = call.server.seen_cached
     if key in seen:
         seen.move_to_end(key)

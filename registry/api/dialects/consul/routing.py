@@ -12,7 +12,7 @@ import re
 from registry.api.call import Endpoint
 from registry.api.dialect import Match
 from registry.api.dialects.consul.routes import ROUTES
-from registry.api.query import unescaped
+from registry.api.query import Query, unescaped
 from registry.api.reply import Reply, header_lines, text_reply
 from registry.errors import InvalidRequest
 
@@ -46,6 +46,8 @@ class Routing:
 
     def match(self, method: str, raw_path: str, raw_query: str, remote: str) -> Match:
         """The endpoint of a request, or the answer that routing itself gives."""
+        if raw_path == "*" and method == "OPTIONS":
+            return _itself("*", Reply(content_type=None), bare=True)  # about the server as a whole
         try:
             path = unescaped(raw_path)
         except InvalidRequest:
@@ -57,7 +59,7 @@ class Routing:
         route = self._route(path)
         if route is None:
             return self._unknown(method, path, raw_path, raw_query)
-        return self._at(route, method, path, remote)
+        return self._at(route, method, path, raw_query, remote)
 
     def _route(self, path: str) -> str | None:
         """The longest route that the path matches."""
@@ -77,21 +79,28 @@ class Routing:
         text = _NO_ROUTE if "/v1/" in path else _NO_V1
         return _itself("unknown", text_reply(404, text), bare=True)
 
-    def _at(self, route: str, method: str, path: str, remote: str) -> Match:
-        allowed = ROUTES[route]
-        if any(path.startswith(prefix) for prefix in self._blocked):
-            return _itself(route, text_reply(403, "Endpoint is blocked by agent configuration"))
-        if method == "OPTIONS" and allowed:
-            return _itself(route, Reply(headers=_allow(allowed)))
-        if allowed and method not in allowed:
-            return _itself(route, text_reply(405, f"method {method} not allowed", _allow(allowed)))
-        if self._writers and method != "GET" and not self._may_write(remote):
-            return _itself(route, text_reply(403, "Access is restricted"))
+    def _at(self, route: str, method: str, path: str, raw_query: str, remote: str) -> Match:
+        refusal = self._refusal(route, method, path, remote)
+        if refusal is not None:
+            return _itself(route, refusal if _readable(raw_query) else text_reply(500, ""))
         endpoint = self._handlers[route].get(method)
         if endpoint is None:
             return _itself(route, text_reply(404, _NO_ROUTE), bare=True)
         argument = path[len(route) :] if route.endswith("/") else ""
         return Match(route, endpoint.handler, argument, path)
+
+    def _refusal(self, route: str, method: str, path: str, remote: str) -> Reply | None:
+        """The answer to a request that its endpoint is not to see."""
+        allowed = ROUTES[route]
+        if any(path.startswith(prefix) for prefix in self._blocked):
+            return text_reply(403, "Endpoint is blocked by agent configuration")
+        if method == "OPTIONS" and allowed:
+            return Reply(headers=_allow(allowed))
+        if allowed and method not in allowed:
+            return text_reply(405, f"method {method} not allowed", _allow(allowed))
+        if self._writers and method != "GET" and not self._may_write(remote):
+            return text_reply(403, "Access is restricted")
+        return None
 
     def _may_write(self, remote: str) -> bool:
         address = ipaddress.ip_address(remote.partition("%")[0])
@@ -101,6 +110,15 @@ class Routing:
 def _itself(route: str, reply: Reply, *, bare: bool = False) -> Match:
     reply.bare = bare
     return Match(route, reply=reply)
+
+
+def _readable(raw_query: str) -> bool:
+    """Whether the query can be read; one that cannot is an error before anything else (common.md §3)."""
+    try:
+        Query(raw_query)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _allow(methods: tuple[str, ...]) -> bytes:
@@ -127,6 +145,7 @@ def _redirect(method: str, location: str, raw_query: str) -> Match:
     body, content_type = b"", None
     if method in ("GET", "HEAD"):
         content_type = "text/html; charset=utf-8"
-        body = f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n'.encode("utf-8", "replace")
+        shown = html.escape(location).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+        body = f'<a href="{shown}">Moved Permanently</a>.\n\n'.encode("utf-8", "replace")
     reply = Reply(301, body, content_type, header_lines(("Location", location)))
     return _itself("redirect", reply, bare=True)

@@ -6,7 +6,7 @@ Source: status_operator_snapshot_ui.md part A; catalog.md §3; api-docs/status.
 from registry.api.call import Call
 from registry.api.dialects.consul.errors import reply_for
 from registry.api.dialects.consul.json import encoded
-from registry.api.dialects.consul.params import read_options, refuse_foreign_datacenter
+from registry.api.dialects.consul.params import ReadOptions, read_options, refuse_foreign_datacenter
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import TEXT, Reply
 from registry.errors import InvalidRequest
@@ -51,18 +51,18 @@ async def list_datacenters(call: Call) -> Reply:
     """
     body = encoded([call.engine.state.server.datacenter])
     try:
-        cached = read_options(call).cached
+        options = read_options(call)
     except InvalidRequest as error:
         if error.reason in _WRITTEN_FIRST:
             return Reply(status=400, body=reply_for(error).body + body, content_type=TEXT)
-        cached = False
-    return Reply(body=body, headers=_cache_headers(call) if cached else b"")
+        options = ReadOptions()
+    return Reply(body=body, headers=_cache_headers(call, options) if options.cached else b"")
 
 
-def _cache_headers(call: Call) -> bytes:
-    """HIT from the second time on; the list is always fresh, hence its age."""
+def _cache_headers(call: Call, options: ReadOptions) -> bytes:
+    """HIT from the second time on, unless asked to look again; the list is always fresh, hence its age."""
     seen, key = call.server.seen_cached, (call.route,)
-    if key in seen:
+    if key in seen and not options.revalidate:
         return b"X-Cache: HIT\r\nAge: 0\r\n"
     seen[key] = None
     return b"X-Cache: MISS\r\n"

@@ -17,6 +17,7 @@ from registry.core.reading import State
 from registry.errors import InvalidRequest, RequestError
 from registry.model import topic as topics
 from registry.model.filter import Selectors
+from registry.model.names import fold
 from registry.model.views import Entry, NodeView
 
 _SOURCE = "https://github.com/hashicorp/consul/blob/v1.21.4/agent/ui_endpoint.go"
@@ -59,8 +60,9 @@ async def show_ui_node(call: Call) -> Reply:
         return state.node_view(node.name) if node is not None else None
 
     versions = _versions(call)
+    topic = (topics.NODE_PAGE, fold(call.argument))
     reply = await answer(
-        call, topics.CATALOG, query, lambda view: wire_ui.ui_node(view, versions), options=options, consistency=False
+        call, topic, query, lambda view: wire_ui.ui_node(view, versions), options=options, consistency=False
     )
     return reply if reply.body else Reply(status=404, content_type=None)
 

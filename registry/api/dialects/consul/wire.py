@@ -210,9 +210,9 @@ def service(row: Instance, *, null_tags: bool = False) -> ServiceShape:
 
 
 def service_node(place: Node, row: Instance) -> ServiceNodeShape:
-    """An instance with its node; the indexes are the instance's."""
+    """An instance with its node; the indexes are the instance's, and so is the spelling of the node's name."""
     return ServiceNodeShape(
-        place.id, place.name, place.address, place.datacenter, place.tagged_addresses, place.meta,
+        place.id, row.node, place.address, place.datacenter, place.tagged_addresses, place.meta,
         row.kind, row.id, row.name, row.tags or (), row.address, tagged_addresses(row), weights(row.weights),
         row.meta or {}, row.port, row.socket_path, row.enable_tag_override, proxy(row.proxy), connect(row),
         None if row.locality is None else locality(row.locality), row.create_index, row.modify_index,

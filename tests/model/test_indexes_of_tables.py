@@ -1,0 +1,111 @@
+"""The secondary indexes of the tables: after every command they say what the primary tables say."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+
+from registry.model.check import Check
+from registry.model.service import Instance
+from registry.state.store import State
+from tests.model.histories import History, aimed, applied, examples, histories
+
+Key = tuple[str, str]
+
+
+def instances(state: State) -> dict[Key, Instance]:
+    return {(node, key): row for node, rows in state.instances.items() for key, row in rows.items()}
+
+
+def checks(state: State) -> dict[Key, Check]:
+    return {(node, key): row for node, rows in state.checks.items() for key, row in rows.items()}
+
+
+def grouped(rows: dict[Key, Any], name: Callable[[Any], Any]) -> dict[Any, dict[Key, Any]]:
+    """The rows under each name; one without a name is nowhere."""
+    found: dict[Any, dict[Key, Any]] = {}
+    for key, row in rows.items():
+        if name(row):
+            found.setdefault(name(row), {})[key] = row
+    return found
+
+
+def connects(state: State) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in instances(state).values():
+        if row.connect_name:
+            counts = found.setdefault(row.name.lower(), {})
+            counts[row.connect_name.lower()] = counts.get(row.connect_name.lower(), 0) + 1
+    return found
+
+
+def reapable(row: Check) -> bool:
+    ends = row.runs is not None and row.runs.deregister_critical_service_after_ns > 0
+    return bool(row.critical_at and row.service_id and ends)
+
+
+def of_instances(state: State) -> dict[Key, dict[str, Check]]:
+    found: dict[Key, dict[str, Check]] = {}
+    for (node, key), row in checks(state).items():
+        found.setdefault((node, row.service_id.lower()), {})[key] = row
+    return found
+
+
+def check_tables(state: State) -> None:
+    rows, some_checks = instances(state), checks(state)
+    assert state.by_service == grouped(rows, lambda row: row.name.lower())
+    assert state.by_connect == grouped(rows, lambda row: row.connect_name.lower())
+    assert state.connects_of == connects(state)
+    assert state.local_ids == {row.id: key for key, row in rows.items() if row.local is not None}
+    assert state.node_of_id == {row.id.lower(): key for key, row in state.node_rows.items() if row.id}
+    assert state.checks_by_instance == of_instances(state)
+    owned = {key: row for key, row in some_checks.items() if row.service_id}
+    assert state.checks_by_service == grouped(owned, lambda row: row.service_name.lower())
+    assert state.checks_by_status == grouped(some_checks, lambda row: row.status.lower())
+    assert state.local_check_ids == {row.id: key for key, row in some_checks.items() if row.local is not None}
+    assert state.reapable == {key: row for key, row in some_checks.items() if reapable(row)}
+
+
+def check_references(state: State) -> None:
+    """Every row stands on one that is there."""
+    for node, _ in [*instances(state), *checks(state)]:
+        assert node in state.node_rows
+    for (node, _), row in checks(state).items():
+        assert not row.service_id or row.service_id.lower() in state.instances[node]
+    for row in state.node_rows.values():
+        assert not row.id or state.node_rows[state.node_of_id[row.id.lower()]] is row
+
+
+def check_mesh_addresses(state: State) -> None:
+    """Each name that is reached has a number of its own, and no other name has one."""
+    assert state.virtual_numbers.keys() == state.by_connect.keys()
+    assert len(set(state.virtual_numbers.values())) == len(state.virtual_numbers)
+    for mesh, rows in state.by_connect.items():
+        assert {row.virtual_address for row in rows.values()} == {f"240.0.0.{state.virtual_numbers[mesh]}"}
+
+
+def check_indexes(state: State) -> None:
+    """A name that exists has an index of its own, one that does not has none."""
+    assert state.indexes.service.keys() == state.by_service.keys()
+    assert state.indexes.node.keys() == state.node_rows.keys()
+
+
+def check_own_rows(state: State) -> None:
+    """The server's own node, service and check are never missing."""
+    here = state.own_key()
+    assert here in state.node_rows
+    assert "consul" in state.instances[here]
+    assert "serfhealth" in state.checks[here]
+
+
+@examples
+@given(histories())
+def test_every_index_says_what_the_tables_say(history: History) -> None:
+    state = State()
+    for index, command in enumerate(history, 1):
+        applied(state, aimed(state, command), index)
+        check_tables(state)
+        check_references(state)
+        check_mesh_addresses(state)
+        check_indexes(state)
+        check_own_rows(state)
