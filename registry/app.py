@@ -19,7 +19,7 @@ from registry.api.dialects.consul.file_definitions import file_rows
 from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge
 from registry.api.metrics import Metrics
-from registry.api.server import Listener
+from registry.api.server import Listener, Port
 from registry.api.witness import Witness
 from registry.clock import Clock, SystemClock
 from registry.commands import StartServer
@@ -37,7 +37,6 @@ _SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to
 # Rows live long and hold no cycles, so the collector need not look at them every 700 allocations.
 _GC_THRESHOLDS = (50_000, 20, 100)
 _KEEPALIVE_SECONDS = 3630.0  # longer than the idle time of usual proxies
-_BACKLOG = 4096
 
 
 class App:
@@ -53,7 +52,7 @@ class App:
         self.events = events or Events(level=settings.log_level, log_format=settings.log_format, stream=sys.stderr)
         self._stopped: asyncio.Event = asyncio.Event()
         self._listener: Listener | None = None
-        self._servers: list[asyncio.Server] = []
+        self._ports: list[Port] = []
         self.addresses: list[tuple[str, int]] = []
         log = log or open_log(
             settings.store_url, now=self.clock.now, elapsed=self.clock.elapsed, writer=secrets.token_hex(4)
@@ -90,26 +89,25 @@ class App:
             self.edge, max_header_bytes=self.settings.max_header_bytes, keepalive_seconds=_KEEPALIVE_SECONDS
         )
         for port in (self.settings.http_port, *self.settings.extra_http_ports):
-            await self._listen(port)
+            self._listen(port)
 
     def _say_notices(self, settings: Settings) -> None:
         for notice in settings.notices:
             say = self.events.agent.warning if notice.level == "warning" else self.events.agent.info
             say(notice.event, **notice.values)
 
-    async def _listen(self, port: int) -> None:
+    def _listen(self, port: int) -> None:
         assert self._listener is not None
-        bind = self.settings.bind
-        server = await asyncio.get_running_loop().create_server(self._listener, bind, port, backlog=_BACKLOG)
-        self._servers.append(server)
-        self.addresses.append(server.sockets[0].getsockname()[:2])
+        opened = Port(self._listener, self.settings.bind, port)
+        self._ports.append(opened)
+        self.addresses.append(opened.address)
         self.edge.addresses = tuple(self.addresses)
-        self.events.agent.info("Listening", address=self.addresses[-1][0], port=self.addresses[-1][1])
+        self.events.agent.info("Listening", address=opened.address[0], port=opened.address[1])
 
     async def close(self) -> None:
         """Stop accepting, let waiting readers go, finish what is in flight, store it, let go of the store."""
-        for server in self._servers:
-            server.close()
+        for port in self._ports:
+            port.close()
         self.engine.topics.release()
         self.events.end_streams()
         self.metrics.stop()

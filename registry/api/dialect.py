@@ -25,6 +25,7 @@ class Dialect(Protocol):
 
     name: str
     always: bytes  # header lines of every recognised answer
+    telling_headers: tuple[str, ...]  # request headers that change what a read means, besides Accept-Encoding
 
     def match(self, method: str, raw_path: str, raw_query: str, remote: str) -> Match | None:
         """The request's place in this dialect, or None when it is none of its own."""

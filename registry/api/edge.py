@@ -7,32 +7,22 @@ which requests may be answered from memory next time. `api/server.py` brings the
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from registry.api.call import BodyReader, Call
 from registry.api.dialect import Dialect, Match
-from registry.api.http import GZIP_MIN_BYTES, Stamp, accepts_gzip, packed, status_line
-from registry.api.metrics import EndpointFigures, Metrics
+from registry.api.http import GZIP_MIN_BYTES, Stamp, packed, status_line
+from registry.api.metrics import Metrics
 from registry.api.query import Query
+from registry.api.repeats import Repeat, Repeats, takes_gzip
 from registry.api.reply import JSON, Reply
 from registry.api.target import origin_form
 from registry.core.engine import Engine
-from registry.core.reading import Answer
 from registry.errors import LogError, RequestError
 from registry.events import Events
 
 REQUEST_ID_CHARACTERS = 64
-_REPEATABLE_BYTES = 2048  # longer requests are not remembered
 _PACKED = "gzip"  # where an answer keeps its packed body
-
-
-class Ready(NamedTuple):
-    """A request that was answered from memory: the same bytes get the same answer while it lives."""
-
-    answer: Answer
-    head: bytes
-    body: bytes
-    figures: EndpointFigures
 
 
 class Edge:
@@ -63,6 +53,7 @@ class Edge:
         self.addresses: tuple[tuple[str, int], ...] = ()  # host and port of each listener, the main one first
         self.stamp = Stamp(engine.clock.now, secrets.token_hex(4) + "-")
         self.seen_cached: OrderedDict[Hashable, None] = OrderedDict()  # ?cached reads, for X-Cache
+        self.repeats = Repeats(engine.topics)
         self._dialects = dialects
         self._slow_seconds = settings.slow_request_seconds
         self._configured = b"".join(
@@ -86,8 +77,13 @@ class Edge:
             target: the request target as sent. raw: the whole request where it came in one piece and
                 may be remembered by its bytes.
         """
-        begun = self.engine.clock.elapsed()
         request_id = self._request_id(headers)
+        repeat = self.repeats.by_target(target, headers) if method == "GET" else None
+        if repeat is not None:
+            repeat.figures.ready += 1
+            self.repeats.remember_bytes(repeat, headers, raw)
+            return _identified(repeat.head, request_id), Reply(body=repeat.body)
+        begun = self.engine.clock.elapsed()
         raw_path, _, raw_query = origin_form(target).partition("?")
         dialect, match = self._match(method, raw_path, raw_query, remote)
         figures = self.metrics.endpoint(match.route, method)
@@ -96,12 +92,18 @@ class Edge:
             reply = await self._reply(dialect, match, method, raw_query, headers, remote, request_id, read_body)
         finally:
             self.metrics.in_flight -= 1
-        head, reply = self._headed(dialect, reply, headers, raw, figures)
         seconds = self.engine.clock.elapsed() - begun
         figures.count(reply.status, seconds)
         if seconds > self._slow_seconds and not reply.waited and reply.stream is None:
             self.events.slow_request(match.route, method, seconds, request_id)
-        return b"%bX-Request-Id: %b\r\n" % (head, request_id.encode()), reply
+        if reply.waited and (repeat := self.repeats.by_target(target, headers)) is not None:
+            return _identified(repeat.head, request_id), Reply(body=repeat.body)  # as for the one woken before
+        head, body = self._headed(dialect, reply, headers)
+        if reply.ready is not None:
+            repeat = Repeat(reply.ready, head, body, figures, dialect.telling_headers)
+            self.repeats.remember(repeat, method, target, headers, raw)
+        reply.body = body
+        return _identified(head, request_id), reply
 
     def _match(self, method: str, raw_path: str, raw_query: str, remote: str) -> tuple[Dialect, Match]:
         for dialect in self._dialects:
@@ -160,19 +162,12 @@ class Edge:
 
     # Heads
 
-    def _headed(
-        self, dialect: Dialect, reply: Reply, headers: Mapping[str, str], raw: bytes | None, figures: EndpointFigures
-    ) -> tuple[bytes, Reply]:
-        """The reply's head; its body packed where the client takes it; the request remembered where it may be."""
+    def _headed(self, dialect: Dialect, reply: Reply, headers: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """The reply's head and its body, packed where the client takes it."""
         encoding, body = b"", reply.body
-        if len(body) >= GZIP_MIN_BYTES and accepts_gzip(headers.get("Accept-Encoding", "")):
+        if len(body) >= GZIP_MIN_BYTES and takes_gzip(headers.get("Accept-Encoding", "")):
             encoding, body = b"Content-Encoding: gzip\r\n", self._packed(reply)
-        head = self._head(dialect, reply, encoding, len(body))
-        ready = reply.ready
-        if raw is not None and ready is not None and ready.live and _repeatable(raw, headers):
-            self.engine.topics.remember(raw, ready, Ready(ready, head, body, figures))
-        reply.body = body
-        return head, reply
+        return self._head(dialect, reply, encoding, len(body)), body
 
     def _head(self, dialect: Dialect, reply: Reply, encoding: bytes, length: int) -> bytes:
         if reply.content_type is None:
@@ -193,26 +188,17 @@ class Edge:
             kept = reply.ready.extra[_PACKED] = packed(reply.body)
         return kept
 
-    # Requests seen before
-
     def ready(self, raw: bytes) -> tuple[bytes, bytes] | None:
         """Head and body for a request that is byte for byte one answered from memory before.
 
         None when it is not, or when its answer has changed since.
         """
-        topics = self.engine.topics
-        known = topics.remembered.get(raw)
-        if known is None:
+        repeat = self.repeats.by_bytes(raw)
+        if repeat is None:
             return None
-        answer, head, body, figures = known
-        if answer.index != topics.state.index(answer.topic):
-            return None
-        answer.used = 1
-        topics.hits += 1
-        figures.ready += 1
-        return head + self.stamp.tail(), body
+        repeat.figures.ready += 1
+        return repeat.head + self.stamp.tail(), repeat.body
 
 
-def _repeatable(raw: bytes, headers: Mapping[str, str]) -> bool:
-    """Whether the request may be known again by its bytes: it is short and asks for no id of its own."""
-    return len(raw) <= _REPEATABLE_BYTES and "X-Request-Id" not in headers
+def _identified(head: bytes, request_id: str) -> bytes:
+    return b"%bX-Request-Id: %b\r\n" % (head, request_id.encode())

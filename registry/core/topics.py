@@ -59,7 +59,7 @@ class Answer:
         self.live = True
         self.used = 0
         self.extra: dict[str, Any] = {}
-        self.requests: list[bytes] = []
+        self.requests: list[Hashable] = []
 
 
 def resolve(future: "asyncio.Future[None]") -> None:
@@ -116,7 +116,7 @@ class Topics:
         self._watched: dict[Topic, _Watched] = {}
         self._order: deque[Answer] = deque()  # second chance, oldest first
         self._kept = 0
-        self.remembered: dict[bytes, Any] = {}  # whole requests → what answers them, while its answer lives
+        self.remembered: dict[Hashable, Any] = {}  # requests → how they are answered, while the answer lives
         self.state = State()
         self.bytes = 0
         self.parked = 0
@@ -180,11 +180,14 @@ class Topics:
         del watched.answers[answer.key]
         self._forget(answer)
 
-    def remember(self, request: bytes, answer: Answer, ready: object) -> None:
-        """Let the same bytes be answered by `ready` for as long as the answer lives."""
-        if len(answer.requests) < REQUESTS_PER_ANSWER and request not in self.remembered:
-            answer.requests.append(request)
-            self.remembered[request] = ready
+    def remember(self, request: Hashable, answer: Answer, how: object) -> None:
+        """Let the same request be answered by `how` while the answer lives; of too many the oldest goes."""
+        if request in self.remembered:
+            return
+        if len(answer.requests) >= REQUESTS_PER_ANSWER:
+            del self.remembered[answer.requests.pop(0)]
+        answer.requests.append(request)
+        self.remembered[request] = how
 
     def _forget(self, answer: Answer) -> None:
         for request in answer.requests:

@@ -39,6 +39,8 @@ def register_local(rows: Rows, index: int, time: float, command: RegisterLocal) 
     """
     planned = _with_port(rows, command, {})
     _register(rows, index, planned, Local())
+    if planned.replace_checks:
+        restore_own_rows(rows, index)  # `serfHealth` may have been taken for a check of the instance
 
 
 def local_unchanged(rows: Rows, command: RegisterLocal, origin: str = "api") -> bool:

@@ -13,6 +13,7 @@ from registry.model.names import fold
 from registry.model.service import Local
 from registry.state.catalog import critical_since, same_check
 from registry.state.rows import Rows
+from registry.state.server import restore_own_rows
 
 
 def register_local_check(rows: Rows, index: int, time: float, command: RegisterLocalCheck) -> None:
@@ -71,6 +72,7 @@ def deregister_local_check(rows: Rows, index: int, time: float, command: Deregis
         NotFound: `check`, no local check has this exact id.
     """
     rows.remove_check(index, local_check_row(rows, command.check_id))
+    restore_own_rows(rows, index)
 
 
 def local_check_row(rows: Rows, check_id: str) -> Check:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.fuzz import words
-from tests.fuzz.trees import Tree, encoded, spoil
+from tests.fuzz.trees import Members, Tree, encoded, spoil
 
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "PROPFIND", "A" * 40)
 PARAMETERS = ("index", "wait", "dc", "datacenter", "ns", "partition", "near", "node-meta", "tag", "filter", "passing", "stale",
@@ -39,7 +39,10 @@ HEADERS = (
 
 
 class Draft:
-    """A request that can still be changed. `raw_path` and `raw_query` are sent as they are."""
+    """A request that can still be changed. `raw_path` and `raw_query` are sent as they are.
+
+    The path of one with `fixed_path` stays.
+    """
 
     def __init__(self, method: str, path: str, *, argument: str = "", body: Tree = None, **query: str) -> None:
         self.method = method
@@ -53,6 +56,7 @@ class Draft:
         self.raw_body: bytes | None = None
         self.chunked = False
         self.version = "1.1"
+        self.fixed_path = False
 
     def target(self) -> str:
         """The request target."""
@@ -149,7 +153,7 @@ def spoil_version(draft: Draft, chance: random.Random) -> None:
 
 def spoil_body(draft: Draft, chance: random.Random) -> None:
     """One value of it; a request without a body gets one."""
-    draft.tree = spoil(draft.tree if draft.tree is not None else {}, chance)
+    draft.tree = spoil(draft.tree if draft.tree is not None else Members(), chance)
 
 
 def spoil_bytes(draft: Draft, chance: random.Random) -> None:
@@ -177,7 +181,8 @@ def spoiled(draft: Draft, chance: random.Random) -> Draft:
     """The request with nothing to five things changed."""
     table = _OF_ALL if draft.tree is None else _OF_BODIES
     for spoiler in chance.choices(list(table), weights=list(table.values()), k=chance.choice(_HOW_MANY)):
-        spoiler(draft, chance)
+        if not (draft.fixed_path and spoiler in (spoil_argument, spoil_path)):
+            spoiler(draft, chance)
     return draft
 
 

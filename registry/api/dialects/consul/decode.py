@@ -29,7 +29,8 @@ class Decoder(Generic[B]):
         self._body = body
         self._fast = msgspec.json.Decoder(body).decode
         self._merging = tuple(
-            (_as_sent(key), tuple(map(_as_sent, sorted(under)))) for key, under in merging_keys(body).items()
+            (_as_sent(key), _opening(key), tuple(map(_as_sent, sorted(under))))
+            for key, under in merging_keys(body).items()
         )
         self._words_namespace = words_namespace
 
@@ -69,9 +70,10 @@ class Decoder(Generic[B]):
         if b"\\u" in body:
             return True
         count = body.count
-        for key, under in self._merging:
+        for key, opened, under in self._merging:
             times = count(key)
-            if times and (times > 1 or (under and any(count(inner) > 1 for inner in under))):
+            twice = times > 1 and len(opened.findall(body)) > 1
+            if twice or (times and under and any(count(inner) > 1 for inner in under)):
                 return _may_repeat_a_key(body)
         return False
 
@@ -91,6 +93,11 @@ def _keys(value: Any) -> int:
     if isinstance(value, dict):
         return len(value) + sum(_keys(inner) for inner in value.values() if isinstance(inner, dict | list))
     return sum(_keys(inner) for inner in value if isinstance(inner, dict | list)) if isinstance(value, list) else 0
+
+
+def _opening(key: str) -> re.Pattern[bytes]:
+    """The key before an object or a list: a text under the same key merges with nothing."""
+    return re.compile(re.escape(_as_sent(key)) + rb"\s*:\s*[{\[]")
 
 
 def _as_sent(key: str) -> bytes:

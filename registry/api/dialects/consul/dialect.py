@@ -29,6 +29,7 @@ class ConsulDialect:
     """The dialect of the main listener; it answers whatever no other dialect recognises."""
 
     name = "consul"
+    telling_headers: tuple[str, ...] = ("X-Consul-Namespace", "X-Consul-Partition", "Cache-Control")
     always = b"Vary: Accept-Encoding\r\nX-Consul-Default-Acl-Policy: allow\r\n"
 
     def __init__(

@@ -13,6 +13,7 @@ class OwnDialect:
 
     name = "own"
     always = b""
+    telling_headers: tuple[str, ...] = ("Accept",)
 
     def __init__(self) -> None:
         self._pages = {one.path: one for one in endpoint}

@@ -2,6 +2,8 @@
 
 import json
 
+from msgspec.structs import replace
+
 from registry.api.dialects.consul import wire
 from registry.model.check import Check, CheckDefinition
 from registry.model.node import Locality, Node
@@ -102,8 +104,9 @@ def test_catalog_rows_show_the_node_and_the_service_side_by_side() -> None:
 
 
 def test_catalog_rows_of_a_bare_service() -> None:
-    assert wire.service_nodes([Placed(BARE_NODE, BARE)]).decode() == (
-        '[{"ID":"","Node":"x","Address":"","Datacenter":"","TaggedAddresses":null,"NodeMeta":null,"ServiceKind":"",'
+    """The node's name stands as the service's registration spelled it."""
+    assert wire.service_nodes([Placed(BARE_NODE, replace(BARE, node="X"))]).decode() == (
+        '[{"ID":"","Node":"X","Address":"","Datacenter":"","TaggedAddresses":null,"NodeMeta":null,"ServiceKind":"",'
         '"ServiceID":"b","ServiceName":"bare","ServiceTags":[],"ServiceAddress":"",'
         '"ServiceWeights":{"Passing":1,"Warning":1},"ServiceMeta":{},"ServicePort":0,"ServiceSocketPath":"",'
         '"ServiceEnableTagOverride":false,"ServiceProxy":{"Mode":"","MeshGateway":{},"Expose":{}},'

@@ -1,0 +1,160 @@
+"""The server in this process, asked through a real connection, and watched from inside.
+
+Owns the exchange of one request for one answer: the clock is moved when the request turns out to wait, a
+silence is a failure, and a state that a refusal or a read has changed is one too.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from registry import testing
+from registry.core.reading import State
+from registry.log.memory import MemoryLog, MemoryStore
+from registry.state.snapshot import Frozen
+from tests.fuzz.wire import Answer, Connection, Malformed
+
+LONGER_THAN_ANY_WAIT_SECONDS = 700.0  # ten minutes and the share that is added
+SILENCE_SECONDS = 5.0  # of real time: nothing that a request asks for takes a tenth of it
+TURNS = 50  # of the loop in which most answers come
+SNAPSHOT_BYTES = 20_000  # so small that odd rows are written to snapshots and read from them
+
+
+def digest(state: State) -> bytes:
+    """A hash of all that the state holds: equal before and after whatever changes nothing.
+
+    The index and time of the newest entry are left out, since a refused command may be one.
+    """
+    frozen = Frozen(state)
+    frozen.header = replace(frozen.header, applied=0, time=0.0)
+    found = hashlib.blake2b(repr(sorted(state.outputs.items())).encode("utf-8", "backslashreplace"))
+    for chunk in frozen.chunks():
+        found.update(chunk)
+    return found.digest()
+
+
+class Target:
+    """One server's life under odd requests."""
+
+    def __init__(self, server: testing.TestServer) -> None:
+        self.server = server
+        self.complaints: list[str] = []  # what was said outside of any request
+        self._connection: Connection | None = None
+        self._digest = digest(server.engine.state)
+
+    async def exchange(self, method: str, raw: bytes) -> tuple[Answer | None, list[str]]:
+        """The answer to one whole request, None when there is none; and what was wrong with the exchange."""
+        connection = self._connection or await self.connected()
+        self._connection = connection
+        connection.send(raw)
+        try:
+            answer, waited = await self._answer(connection, method)
+            found = await self._end(connection, answer)
+        except (Malformed, EOFError, OSError, TimeoutError) as error:
+            await self._hang_up(connection)
+            return None, [f"no answer: {error!r}", *self._changes(None, waited=True)]
+        return answer, [*found, *self._changes(None if method != "PUT" else answer, waited=waited)]
+
+    async def connected(self) -> Connection:
+        """A new connection."""
+        return await Connection.opened(self.server.host, self.server.port)
+
+    async def _answer(self, connection: Connection, method: str) -> tuple[Answer, bool]:
+        """The answer, and whether time had to pass for it."""
+        reading, waited, begun = asyncio.ensure_future(connection.answer(method)), False, _now()
+        try:
+            while not reading.done():
+                if self.server.engine.topics.parked:
+                    await self.server.advance(LONGER_THAN_ANY_WAIT_SECONDS)
+                    waited = True
+                if not await settled(reading):
+                    await asyncio.wait({reading}, timeout=0.02)  # a handler is on a thread
+                if _now() - begun > SILENCE_SECONDS:
+                    raise TimeoutError("silence")
+            return reading.result(), waited
+        finally:
+            reading.cancel()
+
+    async def _end(self, connection: Connection, answer: Answer) -> list[str]:
+        """What comes after the answer: nothing, or the end of the connection where that was announced."""
+        if not answer.closes:
+            return []
+        endless = answer.headers.get("transfer-encoding") == "chunked"
+        found = []
+        if not endless:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                if rest := await connection.reader.read(1000):
+                    found.append(f"after the last answer comes {rest!r}")
+        await self._hang_up(connection)
+        return found
+
+    async def _hang_up(self, connection: Connection) -> None:
+        await connection.close()
+        self._connection = None
+
+    def _changes(self, answer: Answer | None, *, waited: bool) -> list[str]:
+        """What moved inside, although only a write that was accepted may move anything; and time."""
+        engine = self.server.engine
+        before, self._digest = self._digest, digest(engine.state)
+        found, self.complaints = self.complaints, []
+        if engine.failed is not None and engine.failed.done():
+            found.append(f"the engine has given up: {engine.failed.result()!r}")
+        accepted = answer is not None and answer.status == 200
+        if self._digest != before and not accepted and not waited:
+            found.append("the state has changed")
+        return found
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let TTLs run out and critical services be reaped."""
+        await self.server.advance(seconds)
+        self._digest = digest(self.server.engine.state)
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            await self._hang_up(self._connection)
+
+
+async def settled(reading: "asyncio.Future[Any]") -> bool:
+    """Whether it is done within some turns of the loop."""
+    for _ in range(TURNS):
+        if reading.done():
+            return True
+        await asyncio.sleep(0)
+    return reading.done()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@asynccontextmanager
+async def target(report: Callable[[str], None]) -> AsyncIterator[Target]:
+    """A server for some requests. At its end it is recovered from its own log, which has to give the same state."""
+    clock = testing.FakeClock()
+    store = MemoryStore(now=clock.now, elapsed=clock.elapsed)
+    loop = asyncio.get_running_loop()
+    settings: dict[str, Any] = {"snapshot_min_bytes": SNAPSHOT_BYTES, "enable_script_checks": True}
+    async with testing.server(log=MemoryLog(store, writer="first"), clock=clock, **settings) as server:
+        asked = Target(server)
+        loop.set_exception_handler(lambda _, context: asked.complaints.append(repr(context)))
+        try:
+            yield asked
+        finally:
+            await asked.close()
+            loop.set_exception_handler(None)
+    async with testing.server(log=MemoryLog(store, writer="second"), clock=clock, **settings) as again:
+        if digest(again.engine.state) != digest(server.engine.state):
+            report(f"recovery gives another state: {_difference(server.engine.state, again.engine.state)}")
+
+
+def _difference(before: State, after: State) -> str:
+    """Which rows are not the same, as far as a person can take it in."""
+    tables = ("node_rows", "instances", "checks", "outputs")
+    rows = {name: (getattr(before, name), getattr(after, name)) for name in tables}
+    return json.dumps({name: [repr(one)[:2000] for one in pair] for name, pair in rows.items() if pair[0] != pair[1]})
