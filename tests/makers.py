@@ -174,6 +174,7 @@ NAMED: dict[str, Callable[[State, str], Any]] = {
     topics.CONNECT_HEALTH: State.connect_entries,
     topics.NODE: _node_and_instances,
     topics.MISSING_NODE: _node_and_instances,
+    topics.NODE_PAGE: State.node_view,
     topics.NODE_CHECKS: State.checks_of_node,
     topics.SERVICE_CHECKS: State.checks_of_service,
     topics.SERVICE_CHECKS_BY_NODE: lambda state, name: _green_checks(state, state.checks_of_service(name)),

@@ -19,8 +19,9 @@ from registry.log.memory import MemoryLog, MemoryStore
 from registry.state.snapshot import Frozen
 from tests.fuzz.wire import Answer, Connection, Malformed
 
-LONGER_THAN_ANY_WAIT_SECONDS = 700.0  # ten minutes and the share that is added
-SILENCE_SECONDS = 5.0  # of real time: nothing that a request asks for takes a tenth of it
+LONGEST_WAIT_SECONDS = 2.0  # of a blocking read: moving the clock costs real time
+LONGER_SECONDS = 3.0
+SILENCE_SECONDS = 2.0  # of real time: nothing that a request asks for takes a tenth of it
 TURNS = 50  # of the loop in which most answers come
 SNAPSHOT_BYTES = 20_000  # so small that odd rows are written to snapshots and read from them
 
@@ -70,7 +71,7 @@ class Target:
         try:
             while not reading.done():
                 if self.server.engine.topics.parked:
-                    await self.server.advance(LONGER_THAN_ANY_WAIT_SECONDS)
+                    await self.server.advance(LONGER_SECONDS)
                     waited = True
                 if not await settled(reading):
                     await asyncio.wait({reading}, timeout=0.02)  # a handler is on a thread
@@ -139,7 +140,11 @@ async def target(report: Callable[[str], None]) -> AsyncIterator[Target]:
     clock = testing.FakeClock()
     store = MemoryStore(now=clock.now, elapsed=clock.elapsed)
     loop = asyncio.get_running_loop()
-    settings: dict[str, Any] = {"snapshot_min_bytes": SNAPSHOT_BYTES, "enable_script_checks": True}
+    settings: dict[str, Any] = {
+        "snapshot_min_bytes": SNAPSHOT_BYTES,
+        "default_query_seconds": LONGEST_WAIT_SECONDS,
+        "max_query_seconds": LONGEST_WAIT_SECONDS,
+    }
     async with testing.server(log=MemoryLog(store, writer="first"), clock=clock, **settings) as server:
         asked = Target(server)
         loop.set_exception_handler(lambda _, context: asked.complaints.append(repr(context)))

@@ -24,6 +24,7 @@ REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "2000"))
 SHORT = 2000
 SEED = os.environ.get("FUZZ_SEED") or ("1" if REQUESTS <= SHORT else str(random.SystemRandom().randrange(10**6)))
 A_LIFE = 500  # requests: so that the state, which is hashed after each of them, stays small
+PAUSES_SECONDS = (1.0, 11.0, 75.0)  # a TTL runs out, a critical service is reaped
 SHOWN = 12  # findings of a run
 ROUTES = [(one.method, one.path) for one in (*endpoint, *pages)]
 WEIGHTS = [OFTEN.get(path, 1.0) for _, path in ROUTES]
@@ -80,7 +81,7 @@ async def ask_one(number: int, server: Target, findings: Findings, statuses: Cou
     for kind in wrong:
         findings.add(kind[:60], f"#{number} {kind}\n    {shortened(raw)}\n    -> {told(answer)}")
     if chance.random() < 0.01:
-        await server.pass_time(chance.choice((1.0, 20.0, 4000.0)))
+        await server.pass_time(chance.choice(PAUSES_SECONDS))
 
 
 def draft_of(chance: random.Random) -> Draft:

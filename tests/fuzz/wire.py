@@ -64,7 +64,7 @@ class Connection:
             raise Malformed(f"a head of more than {HEAD_BYTES} bytes") from None
         status, headers = _parsed(head)
         closes = headers.get("connection", "").lower() == "close"
-        if method == "HEAD" or status in _BODILESS:
+        if (method == "HEAD" and not (closes and "content-length" not in headers)) or status in _BODILESS:
             body = b""
         elif "content-length" in headers:
             body = await self.reader.readexactly(_length(headers["content-length"]))

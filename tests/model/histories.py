@@ -197,7 +197,7 @@ def aimed(state: State, command: Command) -> Command:
 def applied(state: State, command: Command, index: int, changes: Changes | None = None) -> str:
     """Apply one command under an index; the refusal in words, or nothing. Three seconds pass an index."""
     try:
-        state.apply(index, 1_700_000_000.0 + 3 * index, command, changes or Changes())
+        state.apply(index, 1_700_000_000.0 + 3 * index, command, Changes() if changes is None else changes)
     except RequestError as refusal:
         return f"{type(refusal).__name__}: {refusal}"
     return ""

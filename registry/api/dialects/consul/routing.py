@@ -62,9 +62,11 @@ class Routing:
         return self._at(route, method, path, raw_query, remote)
 
     def _route(self, path: str) -> str | None:
-        """The longest route that the path matches."""
+        """The longest route that the path matches; none where the path only lacks a prefix's slash."""
         if path in ROUTES and not path.endswith("/"):
             return path
+        if path + "/" in ROUTES:
+            return None
         end = len(path) if path.count("/") <= _DEPTH else _nth_slash(path, _DEPTH) + 1
         while (end := path.rfind("/", 0, end)) > 0:
             if path[: end + 1] in ROUTES:

@@ -3,13 +3,17 @@
 Source: status_operator_snapshot_ui.md part A; catalog.md §3; api-docs/status.
 """
 
+from collections.abc import Callable
+
 from registry.api.call import Call
 from registry.api.dialects.consul.errors import reply_for
 from registry.api.dialects.consul.json import encoded
 from registry.api.dialects.consul.params import ReadOptions, read_options, refuse_foreign_datacenter
+from registry.api.dialects.consul.reads import local_answer
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import TEXT, Reply
 from registry.errors import InvalidRequest
+from registry.model import topic as topics
 from registry.model.server import Server
 
 # Errors of the parameters that this one endpoint goes on after; it never looks at the others.
@@ -33,14 +37,19 @@ async def show_leader(call: Call) -> Reply:
     Query: dc. Errors: InvalidRequest for a datacenter that is not ours.
     """
     refuse_foreign_datacenter(call)
-    return Reply(body=encoded(rpc_address(call.engine.state.server)))
+    return _of_server(call, lambda server: encoded(rpc_address(server)))
 
 
 @endpoint("GET", "/v1/status/peers", source="api-docs/status#list-raft-peers")
 async def list_peers(call: Call) -> Reply:
     """The addresses of all servers; 200 and a JSON array. Query and errors as for the leader."""
     refuse_foreign_datacenter(call)
-    return Reply(body=encoded([rpc_address(call.engine.state.server)]))
+    return _of_server(call, lambda server: encoded([rpc_address(server)]))
+
+
+def _of_server(call: Call, encode: Callable[[Server], bytes]) -> Reply:
+    """Kept ready with the node rows: whatever changes the server rewrites its own."""
+    return local_answer(call, topics.NODES, lambda state: state.server, encode)
 
 
 @endpoint("GET", "/v1/catalog/datacenters", source="api-docs/catalog#list-datacenters")
