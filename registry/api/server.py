@@ -146,6 +146,7 @@ class Connection(RequestHandler):
             and not self._request_in_progress
             and not self._messages
             and (waiter is None or not waiter.done())
+            and not self._paused  # the client does not read: let its requests queue, not our answers
             and not self._force_close
         )
         if idle:

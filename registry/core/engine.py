@@ -140,9 +140,11 @@ class Engine:
         if self._stopping:
             return
         self._outputs.flush()
-        while (self._queue or self._pending) and not (self.failed is not None and self.failed.done()):
+        while self.busy and not (self.failed is not None and self.failed.done()):
             waiting = [one.future for one in (*self._queue, *self._pending.values())]
-            await asyncio.wait(waiting, timeout=UNKNOWN_SECONDS)
+            settled, _ = await asyncio.wait(waiting, timeout=UNKNOWN_SECONDS)
+            if not settled:
+                break  # the log does not answer: nobody has been told that these writes are stored
         self._stopping = True
         self.topics.release()
         await self._log.close()

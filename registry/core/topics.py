@@ -141,7 +141,7 @@ class Topics:
     def _reindexed(self, watched: _Watched, old: Answer, index: int) -> Answer:
         """The same bytes under the index the table has now; the old answer stays what it was."""
         new = Answer(old.topic, old.key, index, old.body)
-        self._forget(old)
+        self._drop_answer(watched, old)
         self._keep(watched, new)
         return new
 
@@ -279,7 +279,12 @@ class Topics:
         waiting = [waiter for waiter in waiters if not waiter.future.done()]
         if not waiting:
             return
-        answer = self.answer(question)
+        try:
+            answer = self.answer(question)
+        except Exception as error:  # a fault in one query is its readers' to hear of, not the engine's
+            for waiter in waiting:
+                waiter.future.set_exception(error)
+            return
         for waiter in waiting:
             same = question.only_if_different and answer.body == waiter.answer.body
             waiter.answer = answer

@@ -90,7 +90,7 @@ def test_a_change_that_a_reader_can_see_wakes_him(history: History) -> None:
         for question in QUESTIONS:
             old, new = before[question], ready.answer(question)
             before[question] = new
-            if new.body != old.body:
+            if new.body != old.body and (question.topic[0] != topics.MISSING_NODE or old.body == NOTHING):
                 assert question.topic in touched, (question.topic, command)
                 assert new.index == index or question.topic[0] not in TOLD_BY_INDEX, (question.topic, command)
 
