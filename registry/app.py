@@ -19,7 +19,8 @@ from registry.api.dialects.consul.file_definitions import file_rows
 from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge
 from registry.api.metrics import Metrics
-from registry.api.server import Listener, Port
+from registry.api.ports import Port
+from registry.api.server import Listener
 from registry.api.witness import Witness
 from registry.clock import Clock, SystemClock
 from registry.commands import StartServer

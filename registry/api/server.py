@@ -1,8 +1,8 @@
 """The aiohttp adapter: connections in, bytes out. The only file of the edge that knows aiohttp.
 
-Owns the ports, and one `Connection` a client: aiohttp's parser, flow control and keep-alive, with a request loop of our
+Owns one `Connection` a client: aiohttp's parser, flow control and keep-alive, with a request loop of our
 own, because the general one costs a task, a request object and a header dictionary for each request.
-What a request means is `api/edge.py`.
+What a request means is `api/edge.py`, how clients get in `api/ports.py`.
 
 A request whose bytes are exactly those of one answered from memory before is answered where its bytes
 arrive, without being parsed again: equal bytes have an equal meaning. That is done only between
@@ -16,7 +16,6 @@ pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, 
 """
 
 import asyncio
-import socket
 import zlib
 from typing import Any
 
@@ -40,8 +39,6 @@ _REFUSED = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnectio
 _BAD_REQUEST = b"400 Bad Request"
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _SEPARATE_BYTES = 16_384  # from here on a body is not copied behind its head
-_BACKLOG = 4096
-_PAUSE_SECONDS = 0.1
 _LINGER_SECONDS = 10.0  # how long the rest of a body that nobody wanted is read before the connection is cut
 
 
@@ -68,59 +65,6 @@ class Listener(web.Server):
     def __call__(self) -> RequestHandler:
         """A connection for the transport that asyncio is about to make."""
         return Connection(self, loop=asyncio.get_running_loop(), **self._options)
-
-
-class Port:
-    """A listening socket that takes all the clients that wait in one go.
-
-    The event loop's own server takes one client for each turn of the loop, and a busy turn is long: with
-    200 clients connecting at once the last would wait for seconds.
-    """
-
-    def __init__(self, listener: Listener, host: str, port: int) -> None:
-        """Bind and listen; raises OSError where the address cannot be had."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = listener
-        self._loop = asyncio.get_running_loop()
-        self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        self._socket.setblocking(False)
-        self._connecting: set[asyncio.Task[Any]] = set()
-        self._pause: asyncio.TimerHandle | None = None
-        self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        self._loop.add_reader(self._socket, self._accept)
-
-    def close(self) -> None:
-        """Take no more clients; those that are connected stay. Idempotent."""
-        if self._socket.fileno() < 0:
-            return
-        self._loop.remove_reader(self._socket)
-        if self._pause is not None:
-            self._pause.cancel()
-        self._socket.close()
-
-    def _accept(self) -> None:
-        for _ in range(_BACKLOG):
-            try:
-                client, _ = self._socket.accept()
-            except BlockingIOError:
-                return
-            except OSError:  # no file descriptor is left: try again when some may have been closed
-                self._loop.remove_reader(self._socket)
-                self._pause = self._loop.call_later(_PAUSE_SECONDS, self._resume)
-                return
-            client.setblocking(False)
-            task = self._loop.create_task(self._loop.connect_accepted_socket(self._listener, client))
-            self._connecting.add(task)
-            task.add_done_callback(self._connected)
-
-    def _resume(self) -> None:
-        self._pause = None
-        self._loop.add_reader(self._socket, self._accept)
-
-    def _connected(self, task: "asyncio.Task[Any]") -> None:
-        self._connecting.discard(task)
-        if not task.cancelled():
-            task.exception()  # the client is gone again: nobody has to know
 
 
 class Connection(RequestHandler):

@@ -9,8 +9,7 @@ reader sees all of it or nothing.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -23,20 +22,17 @@ from registry.core import deadlines
 from registry.core.keys import WriteKey, check_key, keys_of, node_key
 from registry.core.observer import Observer
 from registry.core.outputs import DeferredOutputs
+from registry.core.proposals import Proposal, Proposals
 from registry.core.recovery import apply_entry, state_of
+from registry.core.snapshots import Snapshots
 from registry.core.topics import Answer, Question, Topics, resolve
 from registry.errors import InvalidRequest, LogUnavailable, RequestError, TooManyRequests
-from registry.log.base import Condition, Due, Entry, Log, NotStored, Record, Reset, Stored
+from registry.log.base import Condition, Due, Entry, Log, Record, Reset
 from registry.model.check import CRITICAL
 from registry.model.topic import Topic
 from registry.state.changes import Changes
 from registry.state.local_checks import expired_output, is_ttl
-from registry.state.snapshot import Frozen
 from registry.state.store import State
-
-BATCH_RECORDS = 512
-BATCH_BYTES = 4 << 20
-UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up before its caller is told
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -48,28 +44,6 @@ class Options(Struct, frozen=True, kw_only=True):
     snapshot_min_bytes: int = 8 << 20
     answers_per_topic: int = 32
     answers_bytes: int = 64 << 20
-
-
-class _Proposal:
-    """One write on its way: queued, in the log, applied."""
-
-    __slots__ = ("command", "future", "keys", "record")
-
-    def __init__(
-        self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[None]"
-    ) -> None:
-        self.command = command
-        self.record = record
-        self.keys = keys
-        self.future = future
-
-    def settle(self, error: Exception | None) -> None:
-        if self.future.done():
-            return
-        if error is None:
-            self.future.set_result(None)
-        else:
-            self.future.set_exception(error)
 
 
 class Engine:
@@ -97,17 +71,12 @@ class Engine:
         )
         self._show(self.state)
         self._log = log
-        self._queue: deque[_Proposal] = deque()
-        self._pending: dict[tuple[int, int], _Proposal] = {}
-        self._in_flight: Counter[WriteKey] = Counter()
-        self._batch = 0
-        self._queued = asyncio.Event()
+        self._proposals = Proposals(log, clock, self.observer, self.options.max_pending_writes)
+        self._snapshots = Snapshots(log, clock, self.observer, self.options.snapshot_min_bytes)
         self._outputs = DeferredOutputs(clock, self._flush_output)
         self._tasks: list[asyncio.Task[None]] = []
         self._recovered: asyncio.Future[None] | None = None
         self._recover_to = 0
-        self._snapshot_bytes = 0
-        self._snapshot_task: asyncio.Task[None] | None = None
         self._started_at = 0.0
         self._stopping = False
         self.failed: asyncio.Future[Exception] | None = None  # done when the process must stop
@@ -131,8 +100,9 @@ class Engine:
         if self.failed.done():
             raise self.failed.result()
         self._started_at = self.clock.now()
-        await self._log.deadlines.rearm(deadlines.full_periods(self.state))
-        self._spawn(self._write())
+        if self._log.group.is_housekeeper():
+            await self._log.deadlines.rearm(deadlines.full_periods(self.state))
+        self._spawn(self._proposals.run())
         self._spawn(self._keep_house())
 
     async def stop(self) -> None:
@@ -140,15 +110,12 @@ class Engine:
         if self._stopping:
             return
         self._outputs.flush()
-        while self.busy and not (self.failed is not None and self.failed.done()):
-            waiting = [one.future for one in (*self._queue, *self._pending.values())]
-            settled, _ = await asyncio.wait(waiting, timeout=UNKNOWN_SECONDS)
-            if not settled:
-                break  # the log does not answer: nobody has been told that these writes are stored
+        await self._proposals.drained()
         self._stopping = True
         self.topics.release()
         await self._log.close()
-        for task in [*self._tasks, *([self._snapshot_task] if self._snapshot_task else [])]:
+        await self._snapshots.stop()
+        for task in self._tasks:
             task.cancel()
             await asyncio.wait({task})
 
@@ -164,19 +131,12 @@ class Engine:
         error = task.exception()
         if isinstance(error, Exception):
             self.failed.set_result(error)
-            self._fail_everything(LogUnavailable("the registry is stopping after an error", unknown=True))
-
-    def _fail_everything(self, error: LogUnavailable) -> None:
-        for proposal in (*self._queue, *self._pending.values()):
-            self._release(proposal)
-            proposal.settle(error)
-        self._queue.clear()
-        self._pending.clear()
+            self._proposals.fail(LogUnavailable("the registry is stopping after an error", unknown=True))
 
     @property
     def busy(self) -> bool:
         """Whether a write is on its way."""
-        return bool(self._queue or self._pending)
+        return self._proposals.busy
 
     # Writes
 
@@ -191,16 +151,15 @@ class Engine:
             LogUnavailable: it is not stored, or (`unknown`) nobody can tell.
             TooManyRequests: too many writes wait already.
         """
-        own = self.state.server.node
-        keys = keys_of(command, own)
-        if self.state.changes_nothing(command) and not self._busy(keys) and await self._beaten(command):
+        keys = keys_of(command, self.state.server.node)
+        if (
+            self.state.changes_nothing(command)
+            and not self._proposals.touch(*keys, ("n", keys[0][1]))
+            and await self._beaten(command)
+        ):
             self.observer.skipped(command)
             return
         await self._enqueue(command, keys).future
-
-    def _busy(self, keys: tuple[WriteKey, ...]) -> bool:
-        in_flight = self._in_flight
-        return bool(in_flight) and (any(key in in_flight for key in keys) or ("n", keys[0][1]) in in_flight)
 
     async def _beaten(self, command: Command) -> bool:
         """Start the TTLs of a registration that changes nothing anew; False when one has run out."""
@@ -224,7 +183,7 @@ class Engine:
         state = self.state
         command = UpdateCheck(check_id, status, output, ttl=True)
         check = state.local_check(check_id)
-        if check is None or check.runs is None or check.status != status or not self._settled(check.node, check_id):
+        if check is None or check.runs is None or check.status != status or self._in_doubt(check.node, check_id):
             await self._enqueue(command, (check_key(state.server.node, check_id),)).future
             return
         if not is_ttl(check):
@@ -237,9 +196,8 @@ class Engine:
         if output != check.output:
             self._lay_output(check_id, output)
 
-    def _settled(self, node: str, check_id: str) -> bool:
-        in_flight = self._in_flight
-        return not in_flight or (check_key(node, check_id) not in in_flight and node_key(node) not in in_flight)
+    def _in_doubt(self, node: str, check_id: str) -> bool:
+        return self._proposals.touch(check_key(node, check_id), node_key(node))
 
     def _lay_output(self, check_id: str, output: str) -> None:
         changes = Changes()
@@ -256,19 +214,13 @@ class Engine:
 
     def _enqueue(
         self, command: Command, keys: tuple[WriteKey, ...] | None = None, condition: Condition | None = None
-    ) -> _Proposal:
+    ) -> Proposal:
         if self._stopping or (self.failed is not None and self.failed.done()):
             raise LogUnavailable("the registry is stopping")
-        if len(self._queue) >= self.options.max_pending_writes:
-            raise TooManyRequests("pending-writes", limit=self.options.max_pending_writes, have=len(self._queue))
         if keys is None:
             keys = keys_of(command, self.state.server.node)
         record = Record(encoded(command), deadlines.arms_of(self.state, command), condition)
-        proposal = _Proposal(command, record, keys, asyncio.get_running_loop().create_future())
-        self._in_flight.update(keys)
-        self._queue.append(proposal)
-        self._queued.set()
-        return proposal
+        return self._proposals.add(command, record, keys)
 
     def _submit(self, command: Command, condition: Condition | None = None) -> None:
         """Propose without waiting: nobody asked for it, so a failure is only told to the observer."""
@@ -282,62 +234,6 @@ class Engine:
     def _submitted(self, future: "asyncio.Future[None]") -> None:
         if not future.cancelled() and (error := future.exception()) is not None:
             self.observer.trouble(str(error))
-
-    def _release(self, proposal: _Proposal) -> None:
-        in_flight = self._in_flight
-        for key in proposal.keys:
-            if in_flight[key] > 1:
-                in_flight[key] -= 1
-            else:
-                del in_flight[key]
-
-    async def _write(self) -> None:
-        """One append at a time; what queues meanwhile is the next batch (group commit)."""
-        while True:
-            await self._queued.wait()
-            self._queued.clear()
-            while self._queue:
-                await self._append(self._cut())
-
-    def _cut(self) -> list[_Proposal]:
-        batch: list[_Proposal] = []
-        size = 0
-        while self._queue and len(batch) < BATCH_RECORDS and size < BATCH_BYTES:
-            proposal = self._queue.popleft()
-            size += len(proposal.record.payload)
-            batch.append(proposal)
-        return batch
-
-    async def _append(self, batch: list[_Proposal]) -> None:
-        self._batch = number = self._batch + 1
-        for position, proposal in enumerate(batch):
-            self._pending[(number, position)] = proposal
-        begun = self.clock.elapsed()
-        outcome = await self._log.append(number, [proposal.record for proposal in batch])
-        seconds = self.clock.elapsed() - begun
-        if isinstance(outcome, Stored):
-            self.observer.appended(len(batch), seconds, "stored")
-            for position in outcome.void:
-                self._settle((number, position), None)
-        elif isinstance(outcome, NotStored):
-            self.observer.appended(len(batch), seconds, "not-stored")
-            self.observer.trouble(outcome.reason)
-            for position in range(len(batch)):
-                self._settle((number, position), LogUnavailable(outcome.reason))
-        else:
-            self.observer.appended(len(batch), seconds, "unknown")
-            self.observer.trouble(outcome.reason)
-            self.clock.call_later(UNKNOWN_SECONDS, lambda: self._give_up(number, len(batch), outcome.reason))
-
-    def _give_up(self, number: int, count: int, reason: str) -> None:
-        for position in range(count):
-            self._settle((number, position), LogUnavailable(reason, unknown=True))
-
-    def _settle(self, own: tuple[int, int], error: Exception | None) -> None:
-        proposal = self._pending.pop(own, None)
-        if proposal is not None:
-            self._release(proposal)
-            proposal.settle(error)
 
     # What the log says
 
@@ -358,34 +254,31 @@ class Engine:
 
     def _reset(self, reset: Reset) -> None:
         """Take the log's word for everything; what waited in the log may have been swallowed."""
-        self._snapshot_bytes = sum(map(len, reset.chunks))
+        self._snapshots.newest_bytes = sum(map(len, reset.chunks))
         self._show(state_of(reset))
-        for own in list(self._pending):
-            self._settle(own, LogUnavailable("the log was reset while the write was under way", unknown=True))
+        self._proposals.swallow(LogUnavailable("the log was reset while the write was under way", unknown=True))
         changes = Changes()
         changes.everything = True
         self.topics.changed(changes)
         self.observer.reset(reset.index)
 
     def _apply(self, entries: list[Entry]) -> None:
-        changes, writer, state = Changes(), self._log.writer, self.state
-        settled: list[tuple[_Proposal, RequestError | None]] = []
+        changes, state = Changes(), self.state
+        settled: list[tuple[Proposal, RequestError | None]] = []
         for entry in entries:
             if entry.index <= state.applied:
                 continue
-            own = entry.own_id
-            proposal = self._pending.pop((own.batch, own.position), None) if own.writer == writer else None
-            command = proposal.command if proposal is not None else None
-            refusal = apply_entry(state, entry, command, changes)
+            proposal = self._proposals.claim(entry.own_id)
+            refusal = apply_entry(state, entry, proposal.command if proposal is not None else None, changes)
             if proposal is not None:
-                self._release(proposal)
                 settled.append((proposal, refusal))
                 self.observer.applied(entry.index, proposal.command, refusal)
         if changes:
             self.topics.changed(changes)
         for proposal, refusal in settled:
             proposal.settle(refusal)
-        self._maybe_snapshot()
+        if not self._stopping:
+            self._snapshots.consider(state)
 
     # Reads
 
@@ -417,13 +310,13 @@ class Engine:
                 self._expire(due)
             minimum = self.options.deregister_critical_minimum_seconds
             for reap in deadlines.reaps(self.state, self.clock.now(), self._started_at, minimum):
-                if check_key(self.state.server.node, reap.check_id) not in self._in_flight:
+                if not self._proposals.touch(check_key(self.state.server.node, reap.check_id)):
                     self._submit(reap)
 
     def _expire(self, due: Due) -> None:
         """A TTL has run out, unless a beat comes before the record is stored."""
         command = deadlines.expiry_of(self.state, due)
-        if check_key(self.state.server.node, command.check_id) in self._in_flight:
+        if self._proposals.touch(check_key(self.state.server.node, command.check_id)):
             return
         check = self.state.local_check(command.check_id)
         if check is not None and check.status == CRITICAL:
@@ -437,32 +330,6 @@ class Engine:
             await woken
         finally:
             timer.cancel()
-
-    def _maybe_snapshot(self) -> None:
-        due = self._log.log_bytes_since_snapshot() > max(self.options.snapshot_min_bytes, 2 * self._snapshot_bytes)
-        running = self._snapshot_task is not None and not self._snapshot_task.done()
-        if due and not running and not self._stopping and self._log.group.is_housekeeper():
-            self._snapshot_task = asyncio.get_running_loop().create_task(self._snapshot())
-
-    async def _snapshot(self) -> None:
-        """Publish the state as it is now; a failure leaves the log as it was and is tried again later."""
-        frozen, begun, size = Frozen(self.state), self.clock.elapsed(), 0
-
-        async def chunks() -> AsyncIterator[bytes]:
-            nonlocal size
-            for chunk in frozen.chunks():
-                if chunk:
-                    size += len(chunk)
-                    yield chunk
-                await asyncio.sleep(0)
-
-        try:
-            await self._log.publish_snapshot(frozen.header.applied, frozen.header.time, chunks())
-        except LogUnavailable as error:
-            self.observer.trouble(f"snapshot: {error}")
-            return
-        self._snapshot_bytes = size
-        self.observer.snapshot(frozen.header.applied, size, self.clock.elapsed() - begun)
 
 
 __all__ = ["Answer", "Engine", "Options", "Question"]

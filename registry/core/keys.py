@@ -59,7 +59,9 @@ def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
             return (check_key(own_node, SERVICE_MAINTENANCE_PREFIX + service_id),)
         case Deregister(node=node):
             return (node_key(node),)
-        case DeregisterLocal() | Reap():
+        case Reap(check_id=check_id):
+            return (check_key(own_node, check_id), node_key(own_node))
+        case DeregisterLocal():
             return (node_key(own_node),)
     return (node_key(own_node),)
 

@@ -275,13 +275,14 @@ def _with_port(rows: Rows, command: RegisterLocal, taken: dict[int, None]) -> Re
 
 
 def _automatic_port(rows: Rows, command: RegisterLocal, taken: dict[int, None]) -> int:
+    """The port the sidecar has, if it is an automatic one, else the lowest that nobody has."""
     assert command.sidecar is not None
-    place = rows.local_ids.get(command.sidecar.service.id)
-    if place is not None and rows.instances[place[0]][place[1]].port:
-        return rows.instances[place[0]][place[1]].port
     low, high = command.sidecar_ports
     if not low or high < low:
         raise InvalidRequest("sidecar-ports-disabled")
+    place = rows.local_ids.get(command.sidecar.service.id)
+    if place is not None and low <= rows.instances[place[0]][place[1]].port <= high:
+        return rows.instances[place[0]][place[1]].port
     used = {rows.instances[node][key].port: None for node, key in rows.local_ids.values()}
     for port in range(low, high + 1):
         if port not in used and port not in taken:
@@ -294,7 +295,8 @@ def _default_checks(sidecar: Instance, parent: Instance) -> tuple[Check, Check]:
     """The two checks that Consul gives a sidecar which has none of its own (agent.md §6.1)."""
     proxy = sidecar.proxy
     host = sidecar.address or (proxy.local_service_address if proxy is not None else "")
-    listening = CheckDefinition(tcp=f"{host}:{sidecar.port}", interval_ns=_SIDECAR_CHECK_INTERVAL_NS)
+    address = f"[{host}]:{sidecar.port}" if ":" in host else f"{host}:{sidecar.port}"
+    listening = CheckDefinition(tcp=address, interval_ns=_SIDECAR_CHECK_INTERVAL_NS)
     alias = CheckDefinition(alias_service=parent.id)
     return (
         Check(

@@ -15,6 +15,9 @@ from registry.state.catalog import critical_since, same_check
 from registry.state.rows import Rows
 from registry.state.server import restore_own_rows
 
+EXPIRED = "TTL expired"
+_EXPIRED_AFTER = f"{EXPIRED} (last output before timeout follows): "
+
 
 def register_local_check(rows: Rows, index: int, time: float, command: RegisterLocalCheck) -> None:
     """Write a check of the node or of a local instance; one that exists keeps its status and output.
@@ -37,11 +40,11 @@ def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> Non
     node = fold(rows.server.node)
     new = _placed(rows, check, local)
     old = rows.checks.get(node, {}).get(fold(check.id))
-    if old is None:
+    if old is None or old.local is None:  # a check that only the catalog knew has no state to keep
         rows.write_check(index, new)
         return
     new = replace(new, status=old.status, output=old.output, create_index=old.create_index)
-    if same_check(new, old) and old.local is not None and _same_shown(new, old):
+    if same_check(new, old) and _same_shown(new, old):
         new = replace(new, modify_index=old.modify_index)
         if new != old:
             rows.write_check_quietly(new)
@@ -120,10 +123,13 @@ def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
 
 
 def expired_output(last_output: str) -> str:
-    """What a TTL check says when nobody has refreshed it."""
-    if not last_output:
-        return "TTL expired"
-    return f"TTL expired (last output before timeout follows): {last_output}"
+    """What a TTL check says when nobody has refreshed it.
+
+    A text that was such a one already, kept by a registration after the expiry, is nothing anybody posted.
+    """
+    if not last_output or last_output == EXPIRED or last_output.startswith(_EXPIRED_AFTER):
+        return EXPIRED
+    return f"{_EXPIRED_AFTER}{last_output}"
 
 
 def _take(rows: Rows, index: int, time: float, old: Check, status: str, output: str) -> None:

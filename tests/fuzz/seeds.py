@@ -17,7 +17,7 @@ IDS = ("web-1", "web-2", "db-1", "api", "web-1-sidecar-proxy")
 CHECKS = ("service:web-1", "service:web-1:2", "mem", "Mem", "disk", "_node_maintenance")
 NODES = ("n1", "N1", "n2", "test-node")
 NODE_IDS = ("", "8f246b77-f3e1-ff88-5b48-8ec93abf3e05", "11111111-2222-3333-4444-555555555555")
-STATUSES = ("passing", "warning", "critical", "")
+STATUSES = ("passing", "warning", "critical", "", "passing", "critical", "none")
 HIDDEN = 0.3  # how often an optional part of a body is there
 
 Maker = Callable[[random.Random, str, str], Draft]  # chance, method, path of the route
@@ -44,7 +44,7 @@ def _read(*arguments: str, selects: bool = True) -> Maker:
 
 
 _SELECTIONS: tuple[Callable[[random.Random], tuple[str, str]], ...] = (
-    lambda chance: ("filter", words.filter_text(chance)),
+    *[lambda chance: ("filter", words.filter_text(chance))] * 5,
     lambda chance: ("index", chance.choice(("0", "1", "5", "99999999"))),
     lambda chance: ("wait", chance.choice(("10s", "1ms", "10m"))),
     lambda chance: ("near", chance.choice(("_agent", "n1"))),
@@ -53,6 +53,7 @@ _SELECTIONS: tuple[Callable[[random.Random], tuple[str, str]], ...] = (
     lambda chance: ("passing", chance.choice(("", "1", "false"))),
     lambda chance: (chance.choice(("stale", "consistent", "cached", "pretty", "merge-central-config")), ""),
     lambda chance: ("dc", chance.choice(("dc1", "dc2"))),
+    lambda chance: (chance.choice(("peer", "sg", "sameness-group", "wan", "segment", "loglevel")), "x"),
     lambda chance: ("hash", chance.choice(("", "3e352f348d44f7eb"))),
     lambda chance: ("format", "text"),
 )
@@ -73,13 +74,13 @@ def _service_body(chance: random.Random) -> dict[str, Any]:
     parts: dict[str, Callable[[], Any]] = {
         "ID": lambda: chance.choice(IDS),
         "Tags": lambda: ["a", "B", "v1"],
-        "Address": lambda: chance.choice(("10.0.0.1", "host.local", "2001:db8::1")),
-        "TaggedAddresses": lambda: {"lan": {"Address": "10.0.0.2", "Port": 80}},
-        "Meta": lambda: {"v": "1", "a-b": "2"},
+        "Address": lambda: _mostly("10.0.0.1", chance, "host.local", "2001:db8::1", "::"),
+        "TaggedAddresses": lambda: {chance.choice(("lan", "lan_ipv4", "lan_ipv6")): {"Address": "10.0.0.2", "Port": 80}},
+        "Meta": lambda: {"v": "1", _mostly("a-b", chance, "a b", "consul-x", ""): "2"},
         "Port": lambda: chance.randrange(1, 65536),
         "SocketPath": lambda: "/run/web.sock",
         "EnableTagOverride": lambda: True,
-        "Weights": lambda: {"Passing": 5, "Warning": 1},
+        "Weights": lambda: {"Passing": _mostly(5, chance, 0), "Warning": 1},
         "Locality": lambda: {"Region": "r", "Zone": "z"},
         "Check": lambda: _check_body(chance),
         "Checks": lambda: [{**_check_body(chance), "CheckID": name} for name in ("service:web-1:2", "mem")],
@@ -200,6 +201,7 @@ def _register(chance: random.Random, method: str, path: str) -> Draft:
         "Check": lambda: _catalog_check(chance),
         "Checks": lambda: [_catalog_check(chance), {**_catalog_check(chance), "Node": node}],
         "Locality": lambda: {"Region": "r"},
+        "PeerName": lambda: _mostly("", chance, "p"),
         "CreateIndex": lambda: 7,
     }
     return Draft(method, path, body=tree_of({"Node": node, "Address": "10.0.0.1", **_some(parts, chance, often=0.45)}))
@@ -229,6 +231,11 @@ def _catalog_check(chance: random.Random) -> dict[str, Any]:
 def _deregister(chance: random.Random, method: str, path: str) -> Draft:
     parts: dict[str, Callable[[], Any]] = {"ServiceID": lambda: chance.choice(IDS), "CheckID": lambda: chance.choice(CHECKS)}
     return Draft(method, path, body=tree_of({"Node": chance.choice(NODES), **_some(parts, chance, often=0.5)}))
+
+
+def _mostly(usual: Any, chance: random.Random, *others: Any) -> Any:
+    """The usual value, or now and then another one, which may not be right."""
+    return usual if chance.random() < 0.8 else chance.choice(others)
 
 
 def _some(parts: dict[str, Callable[[], Any]], chance: random.Random, often: float = HIDDEN) -> dict[str, Any]:
@@ -282,7 +289,7 @@ MAKERS: dict[str, Maker] = {
     "/v1/health/ingress/": _read(*NAMES),
     "/v1/health/node/": _read(*NODES),
     "/v1/health/service/": _read(*NAMES),
-    "/v1/health/state/": _read("any", *STATUSES),
+    "/v1/health/state/": _read("any", *STATUSES[:4]),
     "/v1/internal/ui/catalog-overview": _read(),
     "/v1/internal/ui/node/": _read(*NODES),
     "/v1/internal/ui/nodes": _read(),
@@ -298,8 +305,12 @@ OFTEN = {
     "/v1/agent/check/update/": 6,
     "/v1/agent/check/pass/": 6,
     "/v1/catalog/deregister": 6,
-    "/v1/health/service/": 6,
+    "/v1/health/service/": 8,
+    "/v1/health/state/": 3,
     "/v1/catalog/service/": 4,
+    "/v1/catalog/nodes": 3,
+    "/v1/agent/services": 3,
+    "/v1/agent/checks": 3,
     "/v1/agent/host": 0.3,  # these look at the machine, on a thread
     "/v1/agent/self": 0.5,
     "/metrics": 0.3,

@@ -23,6 +23,7 @@ LONGEST_WAIT_SECONDS = 2.0  # of a blocking read: moving the clock costs real ti
 LONGER_SECONDS = 3.0
 SILENCE_SECONDS = 2.0  # of real time: nothing that a request asks for takes a tenth of it
 TURNS = 50  # of the loop in which most answers come
+_STILL_THERE = b"GET /v1/status/leader HTTP/1.1\r\nHost: registry\r\n\r\n"
 SNAPSHOT_BYTES = 20_000  # so small that odd rows are written to snapshots and read from them
 
 
@@ -60,6 +61,41 @@ class Target:
             await self._hang_up(connection)
             return None, [f"no answer: {error!r}", *self._changes(None, waited=True)]
         return answer, [*found, *self._changes(None if method != "PUT" else answer, waited=waited)]
+
+    async def pour(self, pieces: list[bytes], *, half_close: bool) -> tuple[list[Answer], list[str]]:
+        """The answers to bytes that may be anything, sent on a connection of their own, until there come no more.
+
+        Afterwards the server has to answer others as before.
+        """
+        connection, answers, found = await self.connected(), [], []
+        cut_off = half_close  # a client that has gone may not hear of what it asked for
+        try:
+            for piece in pieces:
+                if connection.gone:
+                    break
+                connection.send(piece)
+                await asyncio.sleep(0)
+            if half_close and not connection.gone:
+                connection.writer.write_eof()
+            while not (answers and answers[-1].closes):
+                reading = asyncio.ensure_future(connection.answer("GET"))
+                if not await settled(reading):
+                    reading.cancel()
+                    break
+                answers.append(reading.result())
+        except Malformed as error:
+            found.append(str(error))
+        except asyncio.IncompleteReadError as end:
+            found += [f"half an answer: {end.partial!r}"] if end.partial else []
+        except OSError:
+            cut_off = True  # more came than the server wanted to read: what it said may be lost on the way
+        await connection.close()
+        accepted = next((answer for answer in answers if answer.status == 200), None)
+        found += self._changes(accepted, waited=cut_off)
+        leader, more = await self.exchange("GET", _STILL_THERE)
+        if leader is None or leader.status != 200:
+            found.append("the server answers nobody any more")
+        return answers, [*found, *more]
 
     async def connected(self) -> Connection:
         """A new connection."""
@@ -147,12 +183,18 @@ async def target(report: Callable[[str], None]) -> AsyncIterator[Target]:
     }
     async with testing.server(log=MemoryLog(store, writer="first"), clock=clock, **settings) as server:
         asked = Target(server)
+        tasks = len(asyncio.all_tasks())
         loop.set_exception_handler(lambda _, context: asked.complaints.append(repr(context)))
         try:
             yield asked
         finally:
             await asked.close()
+            await server.clock.settle()
             loop.set_exception_handler(None)
+            for complaint in asked.complaints:
+                report(complaint)
+            if len(asyncio.all_tasks()) > tasks:
+                report(f"tasks are left: {asyncio.all_tasks()}")
     async with testing.server(log=MemoryLog(store, writer="second"), clock=clock, **settings) as again:
         if digest(again.engine.state) != digest(server.engine.state):
             report(f"recovery gives another state: {_difference(server.engine.state, again.engine.state)}")

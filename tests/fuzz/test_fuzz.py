@@ -15,6 +15,7 @@ from registry.api.dialects.consul.errors import TABLE
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.own.pages import endpoint as pages
 from tests.fuzz import oracle
+from tests.fuzz.broken import broken
 from tests.fuzz.drafts import Draft, spoiled
 from tests.fuzz.seeds import MAKERS, OFTEN, requests_for
 from tests.fuzz.target import Target, target
@@ -64,6 +65,35 @@ async def test_odd_requests(capsys: pytest.CaptureFixture[str]) -> None:
     assert not findings.kinds, str(findings)
 
 
+async def test_broken_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no requests, or not whole ones, or several; each on a connection of its own."""
+    findings, kinds, begun = Findings(), Counter[str](), time.perf_counter()
+    count = REQUESTS // 4
+    for first in range(0, count, A_LIFE):
+        async with target(lambda text, life=first: findings.add("recovery", f"life {life}: {text}")) as server:  # type: ignore[misc]
+            for number in range(first, min(first + A_LIFE, count)):
+                await pour_one(number, server, findings, kinds)
+    seconds = time.perf_counter() - begun
+    with capsys.disabled():
+        counts = ", ".join(f"{count:,} x {kind}" for kind, count in sorted(kinds.items()))
+        print(f"\n  {count:,} broken connections in {seconds:.1f} s ({counts}), "
+              f"{sum(findings.kinds.values())} wrong (FUZZ_SEED={SEED})")  # fmt: skip
+    assert not findings.kinds, str(findings)
+
+
+async def pour_one(number: int, server: Target, findings: Findings, kinds: Counter[str]) -> None:
+    """Make up connection `number`, and look at what comes back."""
+    sent = broken(random.Random(f"{SEED} broken {number}"))
+    answers, wrong = await server.pour(sent.pieces, half_close=sent.half_close)
+    kinds["answers"] += len(answers)
+    kinds[sent.kind] += 1
+    for answer in answers:
+        wrong += oracle.problems("?%", answer)  # what was asked is not known: any 500 for a query will do
+    for kind in wrong:
+        story = f"#{number} {sent.kind}: {kind}\n    {shortened(b''.join(sent.pieces))}\n    -> "
+        findings.add(kind[:60], story + "; ".join(map(told, answers)))
+
+
 async def ask_one(number: int, server: Target, findings: Findings, statuses: Counter[int]) -> None:
     """Make up request `number`, ask it, and look at what comes."""
     chance = random.Random(f"{SEED} {number}")
@@ -78,6 +108,8 @@ async def ask_one(number: int, server: Target, findings: Findings, statuses: Cou
         wrong += oracle.problems(draft.target(), answer)
         if request_id and answer.headers.get("x-request-id", request_id) != request_id:
             wrong.append(f"the answer is another request's: {answer.headers['x-request-id']}")
+        if draft.version == "1.0" and "transfer-encoding" in answer.headers:
+            wrong.append("a client of HTTP/1.0 knows no chunks")
     for kind in wrong:
         findings.add(kind[:60], f"#{number} {kind}\n    {shortened(raw)}\n    -> {told(answer)}")
     if chance.random() < 0.01:

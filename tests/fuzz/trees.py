@@ -89,8 +89,8 @@ def _repeat(holder: list[Any], at: int, chance: random.Random) -> None:
     item = holder[at]
     if isinstance(holder, Members) and chance.random() < 0.5:
         item = (item[0], _other(item[1], chance))
-    times = chance.choice((1, 1, 2, 70)) if isinstance(holder, Members) else chance.choice((1, 2, 500))
-    holder[at:at] = [item] * times
+    times = chance.choice((1, 1, 2, 70))
+    holder[at:at] = [item] * (times if len(repr(item)) < 500 else 1)
 
 
 def _wrap(holder: list[Any], at: int, chance: random.Random) -> None:
@@ -135,7 +135,7 @@ _OTHERS: tuple[Callable[[random.Random], Tree], ...] = (
     lambda chance: Members([(words.text(chance), words.text(chance))]),
     lambda chance: Raw(chance.choice(words.ODD_NUMBERS).encode()),
     lambda chance: Members((f"k{n}", "v") for n in range(chance.choice((64, 65, 2000)))),
-    lambda chance: [words.text(chance)] * chance.choice((1, 3, 5000)),
+    lambda chance: [words.text(chance)[:20]] * chance.choice((1, 3, 5000)),
     _deep,
     _half_escape,
 )

@@ -39,6 +39,11 @@ class Connection:
         """A new connection."""
         return cls(*await asyncio.open_connection(host, port, limit=HEAD_BYTES))
 
+    @property
+    def gone(self) -> bool:
+        """Whether the other side has ended the connection, as far as it is known here."""
+        return self.reader.at_eof() or self.reader.exception() is not None or self.writer.transport.is_closing()
+
     def send(self, data: bytes) -> None:
         """Hand bytes to the kernel; they arrive in this order and in any pieces."""
         self.writer.write(data)

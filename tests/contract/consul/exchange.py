@@ -6,7 +6,8 @@ Reads are sent twice over one connection: the second answer comes from memory an
 import asyncio
 import gzip
 import json
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from registry.testing import TestServer
 
@@ -14,7 +15,8 @@ _VOLATILE = ("date", "x-request-id")  # and nothing else may differ between two 
 _HEAD_END = b"\r\n\r\n"
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Answer:
     """One answer; the names of its headers are in lower case."""
 
     status: int

@@ -169,9 +169,7 @@ async def large(consul: Client) -> None:
         ("", False),
     ],
 )
-async def test_a_large_answer_is_packed_for_those_who_name_gzip(
-    consul: Client, accepted: str, is_packed: bool
-) -> None:
+async def test_a_large_answer_is_packed_for_those_who_name_gzip(consul: Client, accepted: str, is_packed: bool) -> None:
     await large(consul)
     plain = await consul.get("/v1/catalog/service/web")
     answer = await consul.get("/v1/catalog/service/web", f"Accept-Encoding: {accepted}")

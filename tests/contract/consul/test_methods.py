@@ -89,7 +89,7 @@ async def test_another_method_is_refused_with_those_there_are(consul: Client, ro
             assert answer.text == ("" if method == "HEAD" else text)
 
 
-@pytest.mark.parametrize("routes", by_area({path: "" for path in PREFIXES}))
+@pytest.mark.parametrize("routes", by_area(dict.fromkeys(PREFIXES, "")))
 async def test_a_prefix_without_its_slash_is_redirected_unless_it_is_a_route(
     consul: Client, routes: dict[str, str]
 ) -> None:

@@ -20,6 +20,7 @@ READS = (
     "/v1/health/ingress/web",
 )
 TEXT = "text/plain; charset=utf-8"
+NAMESPACES, PARTITIONS = (f"{what} are a Consul Enterprise feature" for what in ("Namespaces", "Partitions"))
 
 
 async def mode(consul: Client, query: str) -> str:
@@ -181,19 +182,19 @@ async def test_the_datacenter_is_ours_or_an_error(consul: Client, query: str, ou
 @pytest.mark.parametrize(
     ("query", "header", "text"),
     [
-        ("ns=default", "", 'Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature'),
-        ("partition=default", "", 'Invalid query parameter: "partition" - Partitions are a Consul Enterprise feature'),
-        ("", "X-Consul-Namespace: a", 'Invalid header: "X-Consul-Namespace" - Namespaces are a Consul Enterprise feature'),
-        ("", "x-consul-partition: a", 'Invalid header: "X-Consul-Partition" - Partitions are a Consul Enterprise feature'),
-        ("ns=a&partition=b&stale&consistent", "", 'Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature'),
+        ("ns=default", "", f'query parameter: "ns" - {NAMESPACES}'),
+        ("partition=default", "", f'query parameter: "partition" - {PARTITIONS}'),
+        ("", "X-Consul-Namespace: a", f'header: "X-Consul-Namespace" - {NAMESPACES}'),
+        ("", "x-consul-partition: a", f'header: "X-Consul-Partition" - {PARTITIONS}'),
+        ("ns=a&partition=b&stale&consistent", "", f'query parameter: "ns" - {NAMESPACES}'),
     ],
-)  # fmt: skip
+)
 async def test_namespaces_and_partitions_are_refused(consul: Client, query: str, header: str, text: str) -> None:
     for target in READS:
         if target == "/v1/catalog/nodes":
             continue  # looks at the partition only
         answer = await consul.get(f"{target}?{query}", *([header] if header else []))
-        assert (answer.status, answer.text) == (400, text), target
+        assert (answer.status, answer.text) == (400, f"Invalid {text}"), target
 
 
 async def test_the_list_of_nodes_refuses_a_partition_but_no_namespace(consul: Client) -> None:

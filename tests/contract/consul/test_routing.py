@@ -160,7 +160,8 @@ async def test_bytes_that_are_no_text_are_looked_up_all_the_same(consul: Client)
 
 
 async def test_the_front_page_says_that_there_is_no_interface(consul: Client) -> None:
-    expected = "Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart."
+    how = "To enable, set ui_config.enabled=true in the agent configuration and restart."
+    expected = f"Consul Agent: UI disabled. {how}"
     for line in ("GET /", "POST /", "GET /?x=1"):
         answer = await consul.send(line)
         assert (answer.status, answer.text, answer.headers["content-type"]) == (200, expected, TEXT)

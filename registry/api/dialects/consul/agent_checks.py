@@ -13,10 +13,11 @@ from registry.api.dialects.consul.decode import Decoder
 from registry.api.dialects.consul.definitions_checks import check_registration
 from registry.api.dialects.consul.params import refuse_enterprise
 from registry.api.dialects.consul.routes import endpoint
+from registry.api.dialects.consul.validation import UNRUNNABLE
 from registry.api.reply import Reply
 from registry.commands import DeregisterLocalCheck, RegisterLocalCheck
-from registry.errors import InvalidRequest
-from registry.model.check import CRITICAL, PASSING, STATUSES, WARNING
+from registry.errors import InvalidRequest, NotFound
+from registry.model.check import CRITICAL, PASSING, STATUSES, WARNING, Check
 
 _decoded_registration = Decoder(CheckRegistration)
 _decoded_update = Decoder(CheckUpdate)
@@ -32,9 +33,18 @@ async def register_check(call: Call) -> Reply:
     """
     refuse_enterprise(call)
     body = _decoded_registration(await call.body())
-    check = check_registration(body, scripts=call.server.settings.enable_script_checks)
-    await call.engine.propose(RegisterLocalCheck(check))
+    await call.engine.propose(RegisterLocalCheck(_checked(call, body)))
     return Reply()
+
+
+def _checked(call: Call, body: CheckRegistration) -> Check:
+    """The check; that its service is not there is said before that such checks are not run here."""
+    try:
+        return check_registration(body, scripts=call.server.settings.enable_script_checks)
+    except InvalidRequest as error:
+        if error.reason in UNRUNNABLE and body.service_id and call.engine.state.local_service(body.service_id) is None:
+            raise NotFound("check-service", id=body.service_id) from None
+        raise
 
 
 @endpoint("PUT", "/v1/agent/check/deregister/{check_id}", source="api-docs/agent/check#deregister-check")

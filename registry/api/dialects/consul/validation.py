@@ -23,10 +23,13 @@ from registry.model.check import STATUSES
 from registry.model.meta import meta_problem
 
 UNUSABLE_ADDRESSES = frozenset({"0.0.0.0", "::", "[::]"})
+UNRUNNABLE = frozenset({"scripts-disabled", "os-service"})  # the reasons of `refuse_unrunnable`
 HIGHEST_WEIGHT = 65535  # what an SRV record can say
 
 _ADDRESS_VERSIONS = (("lan_ipv4", 4), ("wan_ipv4", 4), ("lan_ipv6", 6))  # Consul does not look at wan_ipv6
 _NO_CHECK = CheckBody()
+# An id that is ignored says nothing, nor does an empty list of arguments; an empty map of headers does.
+_SAYING = tuple(name for name in CheckBody.__struct_fields__ if name not in ("service_id", "script_args"))
 
 
 def refuse_invalid_service(body: ServiceBody) -> None:
@@ -72,10 +75,10 @@ def sent_checks(body: ServiceBody) -> list[CheckBody]:
 
 
 def _says_anything(check: CheckBody) -> bool:
-    if check.ttl or check.interval:
+    if check.ttl or check.interval or check.script_args:
         return True
-    fields = (getattr(check, name) for name in CheckBody.__struct_fields__ if name != "service_id")
-    empty = (getattr(_NO_CHECK, name) for name in CheckBody.__struct_fields__ if name != "service_id")
+    fields = (getattr(check, name) for name in _SAYING)
+    empty = (getattr(_NO_CHECK, name) for name in _SAYING)
     return any(ours != none and ours is not False for ours, none in zip(fields, empty, strict=True))
 
 

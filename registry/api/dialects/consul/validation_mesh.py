@@ -119,10 +119,19 @@ def _upstream_problem(upstream: UpstreamBody) -> str | None:
         return f"unknown upstream destination type: {quoted(upstream.destination_type)}"
     if not upstream.destination_name:
         return "upstream destination name cannot be empty"
-    if upstream.destination_name == _ANY and upstream.destination_type != PREPARED_QUERY:
+    if upstream.destination_name == _ANY and not upstream.centrally_configured:
         return "upstream destination name cannot be a wildcard"
-    if not upstream.local_bind_port and not upstream.local_bind_socket_path and not upstream.centrally_configured:
+    if upstream.destination_peer and upstream.datacenter:
+        return "upstream cannot specify both destination peer and datacenter"
+    return None if upstream.centrally_configured else _listening_problem(upstream)
+
+
+def _listening_problem(upstream: UpstreamBody) -> str | None:
+    port, socket_path = bool(upstream.local_bind_port), bool(upstream.local_bind_socket_path)
+    if not port and not socket_path:
         return "upstream local bind port or local socket path must be defined and nonzero"
+    if port and socket_path:
+        return "only one of upstream local bind port or local socket path can be defined and nonzero"
     return None
 
 
@@ -159,6 +168,7 @@ def _expose_problems(expose: ExposeBody | None) -> Iterator[str]:
         ports.add(path.listener_port)
         if not 0 < path.listener_port <= _HIGHEST_PORT:
             yield f"expose.paths: invalid listener port: {path.listener_port}"
-        if path.protocol and path.protocol not in _PATH_PROTOCOLS:
+        protocol = path.protocol.lower()  # compared and shown so, stored as it was sent
+        if protocol and protocol not in _PATH_PROTOCOLS:
             known = " ".join(_PATH_PROTOCOLS)
-            yield f"protocol '{path.protocol}' not supported for path: {path.path}, must be in: [{known}]"
+            yield f"protocol '{protocol}' not supported for path: {path.path}, must be in: [{known}]"

@@ -1,0 +1,170 @@
+"""Writes on their way: queued, in the log, and then claimed by whoever applies the log's entries.
+
+Owns the queue, the batches and what is told to each caller. One append is under way at a time; what queues
+meanwhile is the next batch (group commit). What a write means is not its business.
+"""
+
+import asyncio
+from collections import Counter, deque
+
+from registry.clock import Clock
+from registry.commands import Command
+from registry.core.keys import WriteKey
+from registry.core.observer import Observer
+from registry.errors import LogUnavailable, TooManyRequests
+from registry.log.base import Log, NotStored, OwnId, Record, Stored
+
+BATCH_RECORDS = 512
+BATCH_BYTES = 4 << 20
+UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up before its caller is told
+
+
+class Proposal:
+    """One write: its command, its record, what it is about, and the caller who waits for it."""
+
+    __slots__ = ("command", "future", "keys", "record")
+
+    def __init__(
+        self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[None]"
+    ) -> None:
+        self.command = command
+        self.record = record
+        self.keys = keys
+        self.future = future
+
+    def settle(self, error: Exception | None) -> None:
+        """Tell the caller, if it still waits; a caller that has gone away changes nothing."""
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(error)
+
+
+class Proposals:
+    """All writes of this process that are on their way."""
+
+    def __init__(self, log: Log, clock: Clock, observer: Observer, limit: int) -> None:
+        """Args:
+        limit: how many may wait for the log before further ones are refused.
+        """
+        self._log = log
+        self._clock = clock
+        self._observer = observer
+        self._limit = limit
+        self._queue: deque[Proposal] = deque()
+        self._pending: dict[tuple[int, int], Proposal] = {}  # (batch, position) → given to the log, not yet applied
+        self._in_flight: Counter[WriteKey] = Counter()
+        self._batch = 0
+        self._queued = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any write is on its way."""
+        return bool(self._queue or self._pending)
+
+    def touch(self, *keys: WriteKey) -> bool:
+        """Whether a write on its way is about any of these."""
+        in_flight = self._in_flight
+        return bool(in_flight) and any(key in in_flight for key in keys)
+
+    def add(self, command: Command, record: Record, keys: tuple[WriteKey, ...]) -> Proposal:
+        """Queue a write.
+
+        Raises:
+            TooManyRequests: `pending-writes`.
+        """
+        if len(self._queue) >= self._limit:
+            raise TooManyRequests("pending-writes", limit=self._limit, have=len(self._queue))
+        proposal = Proposal(command, record, keys, asyncio.get_running_loop().create_future())
+        self._in_flight.update(keys)
+        self._queue.append(proposal)
+        self._queued.set()
+        return proposal
+
+    async def run(self) -> None:
+        """Append one batch after another; never returns."""
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                await self._append(self._cut())
+
+    def _cut(self) -> list[Proposal]:
+        batch: list[Proposal] = []
+        size = 0
+        while self._queue and len(batch) < BATCH_RECORDS and size < BATCH_BYTES:
+            proposal = self._queue.popleft()
+            size += len(proposal.record.payload)
+            batch.append(proposal)
+        return batch
+
+    async def _append(self, batch: list[Proposal]) -> None:
+        self._batch = number = self._batch + 1
+        for position, proposal in enumerate(batch):
+            self._pending[(number, position)] = proposal
+        begun = self._clock.elapsed()
+        outcome = await self._log.append(number, [proposal.record for proposal in batch])
+        seconds = self._clock.elapsed() - begun
+        if isinstance(outcome, Stored):
+            self._observer.appended(len(batch), seconds, "stored")
+            for position in outcome.void:
+                self._settle((number, position), None)
+            return
+        known = isinstance(outcome, NotStored)
+        self._observer.appended(len(batch), seconds, "not-stored" if known else "unknown")
+        self._observer.trouble(outcome.reason)
+        if known:
+            self._give_up(number, len(batch), LogUnavailable(outcome.reason))
+        else:
+            error = LogUnavailable(outcome.reason, unknown=True)
+            self._clock.call_later(UNKNOWN_SECONDS, lambda: self._give_up(number, len(batch), error))
+
+    def _give_up(self, number: int, count: int, error: LogUnavailable) -> None:
+        for position in range(count):
+            self._settle((number, position), error)
+
+    def _settle(self, own: tuple[int, int], error: Exception | None) -> None:
+        proposal = self._pending.pop(own, None)
+        if proposal is not None:
+            self._release(proposal)
+            proposal.settle(error)
+
+    def claim(self, own_id: OwnId) -> Proposal | None:
+        """The write that an entry of the log is, to be settled by the caller; None if it is not one of ours."""
+        if own_id.writer != self._log.writer:
+            return None
+        proposal = self._pending.pop((own_id.batch, own_id.position), None)
+        if proposal is not None:
+            self._release(proposal)
+        return proposal
+
+    def swallow(self, error: LogUnavailable) -> None:
+        """Give up every write that is in the log but not applied."""
+        for own in list(self._pending):
+            self._settle(own, error)
+
+    def fail(self, error: LogUnavailable) -> None:
+        """Give up every write."""
+        self.swallow(error)
+        while self._queue:
+            proposal = self._queue.popleft()
+            self._release(proposal)
+            proposal.settle(error)
+
+    async def drained(self) -> None:
+        """Wait until no write is on its way, or the log has not answered for a while."""
+        while self.busy:
+            waiting = [one.future for one in (*self._queue, *self._pending.values())]
+            settled, _ = await asyncio.wait(waiting, timeout=UNKNOWN_SECONDS)
+            if not settled:
+                return
+
+    def _release(self, proposal: Proposal) -> None:
+        in_flight = self._in_flight
+        for key in proposal.keys:
+            if in_flight[key] > 1:
+                in_flight[key] -= 1
+            else:
+                del in_flight[key]
