@@ -75,7 +75,7 @@ def _settings(as_markdown: bool) -> None:
 
 def commands() -> click.Group:
     """The whole command line."""
-    top = click.Group("registry", help="A Consul-compatible registry of services and agents.")
+    top = click.Group("registry", no_args_is_help=False, help="A Consul-compatible registry of services and agents.")
     click.version_option(__version__, prog_name="registry")(top)
     serve_help = "Run the server until it is told to stop. What each flag sets: docs/configuration.md."
     options: list[click.Parameter] = [_option(row) for row in ROWS.values()]
@@ -88,14 +88,18 @@ def commands() -> click.Group:
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
-        commands()()
+        sys.exit(commands()(standalone_mode=False) or 0)
+    except click.ClickException as problem:
+        _fail(problem.format_message(), problem.exit_code)
+    except click.Abort:  # interrupted before the server could take the signal
+        sys.exit(EXIT_FAILED)
     except SettingsError as problem:
         _fail(problem, EXIT_SETTINGS)
     except (LogError, OSError) as problem:
         _fail(problem, EXIT_FAILED)
 
 
-def _fail(problem: Exception, code: int) -> NoReturn:
+def _fail(problem: Exception | str, code: int) -> NoReturn:
     line = " ".join(str(problem).split())
     print(f"registry: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

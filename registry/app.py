@@ -5,6 +5,7 @@ Owns the order of starting and stopping, the server's identity, reloading, and t
 
 import asyncio
 import gc
+import os
 import random
 import resource
 import secrets
@@ -15,7 +16,7 @@ import uuid
 from typing import Any
 
 from registry.api.dialects.consul.dialect import ConsulDialect
-from registry.api.dialects.consul.file_definitions import file_rows
+from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
 from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge
 from registry.api.metrics import Metrics
@@ -23,7 +24,7 @@ from registry.api.ports import Port
 from registry.api.server import Listener
 from registry.api.witness import Witness
 from registry.clock import Clock, SystemClock
-from registry.commands import StartServer
+from registry.commands import ReplaceFileRows, StartServer
 from registry.core.engine import Engine, Options
 from registry.errors import LogError, RequestError, SettingsError
 from registry.events import Events
@@ -77,19 +78,25 @@ class App:
     async def start(self) -> None:
         """Recover the store, take up the identity it holds, and listen.
 
+        A wrong definition and a port that is taken are found before the store is touched.
+
         Raises:
             LogError: the store cannot be opened. SettingsError: it belongs to another node, or a definition
             in a file is wrong. OSError: a port is taken.
         """
+        ports = (self.settings.http_port, *self.settings.extra_http_ports)
+        rows = file_rows(self.settings)
+        for port in ports:
+            _refuse_taken(self.settings.bind, port)
         self._say_notices(self.settings)
         await self.engine.start()
         self.metrics.start(self.clock, self.engine)
         await self._identify()
-        await self._write_file_rows(self.settings)
+        await self._write_file_rows(self.settings, rows)
         self._listener = Listener(
             self.edge, max_header_bytes=self.settings.max_header_bytes, keepalive_seconds=_KEEPALIVE_SECONDS
         )
-        for port in (self.settings.http_port, *self.settings.extra_http_ports):
+        for port in ports:
             self._listen(port)
 
     def _say_notices(self, settings: Settings) -> None:
@@ -164,7 +171,7 @@ class App:
         """
         loop = asyncio.get_running_loop()
         again = await loop.run_in_executor(None, reread, self.settings)
-        await self._write_file_rows(again.settings)
+        await self._write_file_rows(again.settings, file_rows(again.settings))
         self.settings = self.edge.settings = again.settings
         self.events.set_level(again.settings.log_level)
         self._say_notices(again.settings)
@@ -172,11 +179,11 @@ class App:
             self.events.agent.warning("Changed, but read at the next start only", setting=name)
         self.events.agent.info("Configuration reloaded")
 
-    async def _write_file_rows(self, settings: Settings) -> None:
+    async def _write_file_rows(self, settings: Settings, rows: ReplaceFileRows) -> None:
         try:
-            await self.engine.propose(file_rows(settings))
+            await self.engine.propose(rows)
         except RequestError as error:
-            raise SettingsError("config_file", f"a definition cannot be stored: {error}") from None
+            raise refused_rows(settings, error) from None
 
 
 _SERVICE_META = {
@@ -195,6 +202,20 @@ def _is(stored: Any, command: StartServer) -> bool:
         getattr(stored, name) == getattr(command, name)
         for name in ("node", "id", "datacenter", "address", "meta", "tagged_addresses", "service_meta")
     )
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Bind and let go: whether the address can be had.
+
+    Raises:
+        OSError: it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise OSError(f"cannot listen on {where} (--bind, --http-port): {os.strerror(error.errno or 0)}") from None
 
 
 def _tagged(address: str) -> dict[str, str]:

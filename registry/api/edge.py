@@ -11,7 +11,7 @@ from typing import Any
 
 from registry.api.call import BodyReader, Call
 from registry.api.dialect import Dialect, Match
-from registry.api.http import GZIP_MIN_BYTES, Stamp, packed, status_line
+from registry.api.http import GZIP_MIN_BYTES, ConfiguredHeaders, Stamp, packed, status_line
 from registry.api.metrics import Metrics
 from registry.api.query import Query
 from registry.api.repeats import Repeat, Repeats, takes_gzip
@@ -56,9 +56,7 @@ class Edge:
         self.repeats = Repeats(engine.topics)
         self._dialects = dialects
         self._slow_seconds = settings.slow_request_seconds
-        self._configured = b"".join(
-            f"{name}: {value}\r\n".encode() for name, value in settings.response_headers.items()
-        )
+        self._configured = ConfiguredHeaders(settings.response_headers)
 
     # Requests
 
@@ -96,7 +94,8 @@ class Edge:
         figures.count(reply.status, seconds)
         if seconds > self._slow_seconds and not reply.waited and reply.stream is None:
             self.events.slow_request(match.route, method, seconds, request_id)
-        if reply.waited and (repeat := self.repeats.by_target(target, headers)) is not None:
+        woken = reply.waited and reply.ready is not None
+        if woken and (repeat := self.repeats.by_target(target, headers)) is not None:
             return _identified(repeat.head, request_id), Reply(body=repeat.body)  # as for the one woken before
         head, body = self._headed(dialect, reply, headers)
         if reply.ready is not None:
@@ -176,9 +175,8 @@ class Edge:
             content_type = b"Content-Type: %b\r\n" % reply.content_type.encode()
         always = b"" if reply.bare else dialect.always
         size = b"" if reply.stream is not None else b"Content-Length: %d\r\n" % length
-        return b"".join(
-            (status_line(reply.status), self._configured, content_type, encoding, always, reply.headers, size)
-        )
+        own = b"".join((content_type, encoding, always, reply.headers, size))
+        return status_line(reply.status) + self._configured.beside(own) + own
 
     def _packed(self, reply: Reply) -> bytes:
         if reply.ready is None:

@@ -5,7 +5,7 @@ Owns bytes that are the same for many answers, so that they are made once. No so
 
 import gzip
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -47,6 +47,24 @@ def _weight(parameters: list[str]) -> float | None:
             except ValueError:
                 return None
     return weight
+
+
+class ConfiguredHeaders:
+    """The header lines that settings add to every answer; one that an answer has itself goes before them."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._lines = tuple(
+            (f"\n{name.lower()}:".encode(), f"{name}: {value}\r\n".encode()) for name, value in headers.items()
+        )
+
+    def beside(self, own: bytes) -> bytes:
+        """The lines for an answer whose own header lines are these."""
+        if not self._lines:
+            return b""
+        names = b"\n" + own.lower()
+        return b"".join(line for name, line in self._lines if name not in names)
 
 
 class Stamp:

@@ -19,13 +19,14 @@ from registry.commands import (
     UpdateCheck,
 )
 from registry.log.base import Arm, Due
-from registry.model.check import CRITICAL, Check
+from registry.model.check import Check
 from registry.model.names import fold
-from registry.state.local import sidecar_id_of
+from registry.state.local import brought_sidecar
 from registry.state.store import State
 
 TICK_SECONDS = 0.25
 LARGEST_BATCH = 512
+START_GRACE_SECONDS = 60.0  # of a limit that counts again after a start; Consul's shortest limit
 
 
 def member_of(node: str, check_id: str) -> str:
@@ -36,16 +37,19 @@ def member_of(node: str, check_id: str) -> str:
 def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
     """The deadlines that a command starts anew, and those it ends."""
     match command:
-        case UpdateCheck(check_id=check_id):
+        case UpdateCheck(check_id=check_id, ttl=True):
             check = state.local_check(check_id)
             return () if check is None else _arm(state, check)
         case RegisterLocal():
             return tuple(_of_registration(state, command))
         case RegisterLocalCheck(check=check):
-            return _arm(state, check)
+            refused = check.service_id and check.service_id not in state.local_ids
+            return () if refused else _arm(state, check)
         case ReplaceFileRows(services=services, checks=checks):
             of_services = (arm for one in services for arm in _of_registration(state, one))
             return (*of_services, *(arm for check in checks for arm in _arm(state, check)))
+        case DeregisterLocalCheck(check_id=check_id) if check_id not in state.local_check_ids:
+            return ()
         case DeregisterLocalCheck(check_id=check_id) | ExpireTtl(check_id=check_id):
             return (Arm(member_of(state.server.node, check_id), None),)
         case DeregisterLocal(service_id=service_id):
@@ -71,10 +75,11 @@ def _arm(state: State, check: Check) -> tuple[Arm, ...]:
 
 
 def _of_removal(state: State, service_id: str) -> Iterator[Arm]:
-    for owner in (service_id, sidecar_id_of(service_id)):
-        for check in state.local_checks_of(owner):
-            if check.runs is not None and check.runs.ttl_ns > 0:
-                yield Arm(member_of(check.node, check.id), None)
+    sidecar = brought_sidecar(state, service_id)
+    beside = state.local_checks_of(sidecar.id) if sidecar is not None else []
+    for check in (*state.local_checks_of(service_id), *beside):
+        if check.runs is not None and check.runs.ttl_ns > 0:
+            yield Arm(member_of(check.node, check.id), None)
 
 
 def full_periods(state: State) -> Iterator[tuple[str, float]]:
@@ -89,7 +94,7 @@ def full_periods(state: State) -> Iterator[tuple[str, float]]:
 
 def expiry_of(state: State, due: Due) -> ExpireTtl:
     """What to propose for a deadline that has passed; void, but it ends the deadline, when its check is gone."""
-    _, node, key = due.member.split("\0")
+    _, node, key = due.member.split("\0", 2)  # an id may hold anything
     check = state.checks.get(node, {}).get(key)
     if check is None or check.local is None:
         return ExpireTtl(key, 0)
@@ -101,12 +106,12 @@ def reaps(state: State, now: float, started: float, minimum_seconds: float) -> l
     """The removals that are due at `now`, for checks that have been critical for longer than they may.
 
     `now` and `started` are Unix seconds of this process. After a start every limit counts again, but
-    for at most `minimum_seconds`: the time the server was away was nobody's to report in.
+    for at most a minute: the time the server was away was nobody's to report in.
     """
     found = []
     for check in state.reapable.values():
         assert check.runs is not None
         limit = max(check.runs.deregister_after_seconds, minimum_seconds)
-        if check.status == CRITICAL and now >= max(check.critical_at + limit, started + min(limit, minimum_seconds)):
+        if now >= max(check.critical_at + limit, started + min(limit, START_GRACE_SECONDS)):
             found.append(Reap(check.id, check.critical_index))
     return found

@@ -27,7 +27,7 @@ from registry.core.recovery import apply_entry, state_of
 from registry.core.snapshots import Snapshots
 from registry.core.topics import Answer, Question, Topics, resolve
 from registry.errors import InvalidRequest, LogUnavailable, RequestError, TooManyRequests
-from registry.log.base import Condition, Due, Entry, Log, Record, Reset
+from registry.log.base import Condition, Due, Entry, Log, OwnId, Record, Reset
 from registry.model.check import CRITICAL
 from registry.model.topic import Topic
 from registry.state.changes import Changes
@@ -69,6 +69,7 @@ class Engine:
         self.topics = Topics(
             clock, answers_per_topic=self.options.answers_per_topic, answers_bytes=self.options.answers_bytes
         )
+        self._coming: State | None = None  # what a reset asked for, until it is as new as what is shown
         self._show(self.state)
         self._log = log
         self._proposals = Proposals(log, clock, self.observer, self.options.max_pending_writes)
@@ -255,28 +256,40 @@ class Engine:
     def _reset(self, reset: Reset) -> None:
         """Take the log's word for everything; what waited in the log may have been swallowed."""
         self._snapshots.newest_bytes = sum(map(len, reset.chunks))
-        self._show(state_of(reset))
+        self._coming = state_of(reset)
         self._proposals.swallow(LogUnavailable("the log was reset while the write was under way", unknown=True))
-        changes = Changes()
+        self.observer.reset(reset.index)
+        self._show_coming()
+
+    def _show_coming(self) -> None:
+        """Replace the state once the new one is as new as it: nobody is shown less than before."""
+        coming, shown = self._coming, self.state
+        if coming is None or coming.applied < shown.applied:
+            return
+        self._coming, changes = None, Changes()
+        for (node, key), output in shown.outputs.items():
+            coming.lay_output(shown.checks[node][key].id, output, changes)
+        self._show(coming)
         changes.everything = True
         self.topics.changed(changes)
-        self.observer.reset(reset.index)
 
     def _apply(self, entries: list[Entry]) -> None:
-        changes, state = Changes(), self.state
-        settled: list[tuple[Proposal, RequestError | None]] = []
+        changes, state = Changes(), self._coming or self.state
+        settled: list[tuple[OwnId, RequestError | None]] = []
         for entry in entries:
             if entry.index <= state.applied:
                 continue
-            proposal = self._proposals.claim(entry.own_id)
+            proposal = self._proposals.find(entry.own_id)
             refusal = apply_entry(state, entry, proposal.command if proposal is not None else None, changes)
             if proposal is not None:
-                settled.append((proposal, refusal))
+                settled.append((entry.own_id, refusal))
                 self.observer.applied(entry.index, proposal.command, refusal)
-        if changes:
+        if self._coming is not None:
+            self._show_coming()
+        elif changes:
             self.topics.changed(changes)
-        for proposal, refusal in settled:
-            proposal.settle(refusal)
+        for own_id, refusal in settled:
+            self._proposals.settle(own_id, refusal)
         if not self._stopping:
             self._snapshots.consider(state)
 

@@ -1,4 +1,4 @@
-"""Writes on their way: queued, in the log, and then claimed by whoever applies the log's entries.
+"""Writes on their way: queued, in the log, and then found by whoever applies the log's entries.
 
 Owns the queue, the batches and what is told to each caller. One append is under way at a time; what queues
 meanwhile is the next batch (group commit). What a write means is not its business.
@@ -11,7 +11,7 @@ from registry.clock import Clock
 from registry.commands import Command
 from registry.core.keys import WriteKey
 from registry.core.observer import Observer
-from registry.errors import LogUnavailable, TooManyRequests
+from registry.errors import LogUnavailable, RequestError, TooManyRequests
 from registry.log.base import Log, NotStored, OwnId, Record, Stored
 
 BATCH_RECORDS = 512
@@ -131,14 +131,15 @@ class Proposals:
             self._release(proposal)
             proposal.settle(error)
 
-    def claim(self, own_id: OwnId) -> Proposal | None:
-        """The write that an entry of the log is, to be settled by the caller; None if it is not one of ours."""
+    def find(self, own_id: OwnId) -> Proposal | None:
+        """The write that an entry of the log is; None if it is not one of ours, or given up already."""
         if own_id.writer != self._log.writer:
             return None
-        proposal = self._pending.pop((own_id.batch, own_id.position), None)
-        if proposal is not None:
-            self._release(proposal)
-        return proposal
+        return self._pending.get((own_id.batch, own_id.position))
+
+    def settle(self, own_id: OwnId, refusal: RequestError | None) -> None:
+        """Tell the caller of a write that was applied. Until then the write counts as on its way."""
+        self._settle((own_id.batch, own_id.position), refusal)
 
     def swallow(self, error: LogUnavailable) -> None:
         """Give up every write that is in the log but not applied."""

@@ -88,6 +88,8 @@ def _worded(value: object) -> str:
     """A value as it stands behind its name; in quotes where it would not be one word."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
     text = value if isinstance(value, str) else str(value)
     plain = text.isprintable() and " " not in text and '"' not in text and text != ""
     return text if plain else msgspec.json.encode(text.encode("utf-8", "replace").decode()).decode()

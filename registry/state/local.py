@@ -68,13 +68,19 @@ def deregister_local(rows: Rows, index: int, time: float, command: DeregisterLoc
 def remove_local(rows: Rows, index: int, instance: Instance) -> None:
     """Remove a local instance, its checks and the sidecar that its registration made."""
     rows.remove_instance(index, instance)
-    sidecar_id = sidecar_id_of(instance.id)
-    place = rows.local_ids.get(sidecar_id)
-    if place is not None:
-        sidecar = rows.instances[place[0]][place[1]]
-        if sidecar.local is not None and sidecar.local.sidecar_of == instance.id:
-            rows.remove_instance(index, sidecar)
+    sidecar = brought_sidecar(rows, instance.id)
+    if sidecar is not None:
+        rows.remove_instance(index, sidecar)
     restore_own_rows(rows, index)
+
+
+def brought_sidecar(rows: Rows, service_id: str) -> Instance | None:
+    """The sidecar that the registration of an instance made, if it is there."""
+    place = rows.local_ids.get(f"{service_id}-sidecar-proxy")
+    if place is None:
+        return None
+    sidecar = rows.instances[place[0]][place[1]]
+    return sidecar if sidecar.local is not None and sidecar.local.sidecar_of == service_id else None
 
 
 def reap(rows: Rows, index: int, time: float, command: Reap) -> None:
@@ -113,9 +119,10 @@ def set_maintenance(rows: Rows, index: int, time: float, command: SetMaintenance
             service_id=owner.id, service_name=owner.name, service_tags=owner.tags,
         )  # fmt: skip
     stored = rows.checks.get(fold(server.node), {}).get(fold(check.id))
-    if command.enable and stored is None:
+    is_local = stored is not None and stored.local is not None
+    if command.enable and not is_local:
         rows.write_check(index, check)
-    elif not command.enable and stored is not None:
+    elif not command.enable and is_local and stored is not None:
         rows.remove_check(index, stored)
 
 
@@ -174,11 +181,6 @@ def _drop_all(ids: dict[str, None], checks: Iterable[Check]) -> None:
 def _owner(rows: Rows, check: Check) -> Instance | None:
     place = rows.local_ids.get(check.service_id)
     return rows.instances[place[0]][place[1]] if place is not None else None
-
-
-def sidecar_id_of(service_id: str) -> str:
-    """The id of the sidecar that is registered together with an instance."""
-    return f"{service_id}-sidecar-proxy"
 
 
 def _rows_of_files(rows: Rows) -> list[Instance]:

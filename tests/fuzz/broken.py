@@ -13,7 +13,23 @@ from tests.fuzz.seeds import requests_for
 HUGE_HEAD_BYTES = (1 << 20) + 100  # over the limit of a head
 READS = ("/v1/health/service/", "/v1/catalog/services", "/v1/agent/services", "/v1/status/leader", "/v1/agent/service/")
 WRITES = ("/v1/agent/service/register", "/v1/catalog/register", "/v1/agent/check/register", "/v1/agent/check/pass/")
-BYTES = (b"\x00", b"\r", b"\n", b"\r\n", b" ", b":", b"\xff", b"\t", b"%", b"HTTP/1.1", b"\x16\x03\x01", b"\x7f", b"0", b",")
+BODIES = WRITES[:3]  # what cannot be done before the body is there
+BYTES = (
+    b"\x00",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b":",
+    b"\xff",
+    b"\t",
+    b"%",
+    b"HTTP/1.1",
+    b"\x16\x03\x01",
+    b"\x7f",
+    b"0",
+    b",",
+)
 
 
 class Bytes(NamedTuple):
@@ -66,7 +82,11 @@ def _damaged(chance: random.Random) -> bytes:
     """A request with some bytes changed, put in or left out, most of them in its head."""
     data = bytearray(_request(chance))
     for _ in range(chance.choice((1, 1, 2, 5))):
-        at = chance.randrange(max(1, data.find(b"\r\n\r\n") + 4)) if chance.random() < 0.8 else chance.randrange(len(data))
+        at = (
+            chance.randrange(max(1, data.find(b"\r\n\r\n") + 4))
+            if chance.random() < 0.8
+            else chance.randrange(len(data))
+        )
         data[at : at + chance.randrange(3)] = chance.choice(BYTES)
     return bytes(data)
 
@@ -77,24 +97,36 @@ def _pipelined(chance: random.Random) -> bytes:
 
 
 def _cut_short(chance: random.Random) -> bytes:
-    data = _request(chance, *WRITES)
+    data = _request(chance, *BODIES)
     return data[: chance.randrange(1, len(data))]
 
 
 def _wrong_length(chance: random.Random) -> bytes:
     """A length that is not the body's, or no length at all."""
-    head, _, body = _request(chance, *WRITES).partition(b"\r\n\r\n")
-    lengths = (b"0", b"1", str(len(body) - 1).encode(), str(len(body) + 1).encode(), b"-1", b"+5", b"1e3", b"0x10", b"", b" ", b"5,5",
-               b"9" * 30, b"\xd9\xa3", b"5\r\nContent-Length: 6")  # fmt: skip
+    head, _, body = _request(chance, *BODIES).partition(b"\r\n\r\n")
+    near = (str(len(body) - 1).encode(), str(len(body) + 1).encode())
+    odd = (b"0", b"1", b"-1", b"+5", b"1e3", b"0x10", b"", b" ", b"5,5", b"9" * 30, b"\xd9\xa3")
+    lengths = (*near, *odd, b"5\r\nContent-Length: 6")
     kept = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")]
     return b"\r\n".join([*kept, b"Content-Length: " + chance.choice(lengths), b"", body])
 
 
 def _wrong_chunks(chance: random.Random) -> bytes:
     """Chunks that are none; a length beside them; codings that nobody knows."""
-    head, _, body = _request(chance, *WRITES).partition(b"\r\n\r\n")
+    head, _, body = _request(chance, *BODIES).partition(b"\r\n\r\n")
     kept = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length") or chance.random() < 0.2]
-    coding = chance.choice((b"chunked", b"chunked", b"Chunked", b"gzip, chunked", b"chunked, chunked", b"identity", b"xchunked", b" chunked\t"))
+    coding = chance.choice(
+        (
+            b"chunked",
+            b"chunked",
+            b"Chunked",
+            b"gzip, chunked",
+            b"chunked, chunked",
+            b"identity",
+            b"xchunked",
+            b" chunked\t",
+        )
+    )
     size = b"%x" % len(body)
     chunks = (
         b"%b\r\n%b\r\n0\r\n\r\n" % (size, body),
@@ -137,7 +169,8 @@ def _odd_head(chance: random.Random) -> bytes:
         b"GET //127.0.0.1:1/v1/agent/services HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /v1/agent/services HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05hello",
         b"PUT /v1/agent/service/register HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n",
-        b"PUT /v1/agent/service/register HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\nContent-Length: 14\r\n\r\n" + b'{"Name":"web"}',
+        b"PUT /v1/agent/service/register HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\nContent-Length: 14\r\n\r\n"
+        + b'{"Name":"web"}',
     )
     return chance.choice(heads)
 
@@ -151,4 +184,3 @@ _KINDS: dict[str, Callable[[random.Random], bytes]] = {
     "wrong chunks": _wrong_chunks,
     "odd head": _odd_head,
 }
-

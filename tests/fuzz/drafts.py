@@ -12,9 +12,16 @@ from tests.fuzz import words
 from tests.fuzz.trees import Members, Tree, encoded, spoil
 
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "PROPFIND", "A" * 40)
-PARAMETERS = ("index", "wait", "dc", "datacenter", "ns", "partition", "near", "node-meta", "tag", "filter", "passing", "stale",
-              "consistent", "cached", "max_stale", "pretty", "token", "hash", "format", "note", "reason", "enable", "peer", "sg",
-              "merge-central-config", "replace-existing-checks", "wan", "segment", "prune", "loglevel", "logjson")  # fmt: skip
+PARAMETERS = (
+    "index", "wait", "dc", "datacenter", "ns", "partition", "near", "node-meta", "tag", "filter", "passing",
+    "stale", "consistent", "cached", "max_stale", "pretty", "token", "hash", "format", "note", "reason", "enable",
+    "peer", "sg", "merge-central-config", "replace-existing-checks", "wan", "segment", "prune", "loglevel",
+    "logjson",
+)  # fmt: skip
+INSERTS = (
+    "%", "%zz", "%2F", "%00", "%0a", "%ff", "%C3%A9", "/", "//", "/./", "/../", "é", "%e2%80%8b", "?", "&", "#",
+    "+", ";", "%20", "\\", "[", "{", "%25", "*", "://x/", "a" * 3000,
+)  # fmt: skip
 HEADERS = (
     ("Accept-Encoding", ("gzip", "gzip;q=0", "GZIP ; q=0.5", "*", "gzip;q=x", "br, gzip", ",")),
     ("Cache-Control", ("max-age=0", "max-age=x", "stale-if-error=", "must-revalidate", "no-cache, max-age=10")),
@@ -22,7 +29,10 @@ HEADERS = (
     ("X-Consul-Partition", ("default", " ")),
     ("X-Consul-Token", ("", "a" * 9000)),
     ("Authorization", ("Bearer x", "Basic =", "Bearer")),
-    ("Content-Type", ("text/plain", "application/x-www-form-urlencoded", "a/b\tc", "application/json; charset=latin-1")),
+    (
+        "Content-Type",
+        ("text/plain", "application/x-www-form-urlencoded", "a/b\tc", "application/json; charset=latin-1"),
+    ),
     ("Accept", ("text/plain", "text/plain;version=0.4.0", "application/openmetrics-text", "*/*;q=0")),
     ("X-Request-Id", ("mine", "a" * 64, "a" * 65, "\xe9", "")),
     ("Host", ("", "a:b:c", "[::1]")),
@@ -95,8 +105,7 @@ def spoil_path(draft: Draft, chance: random.Random) -> None:
     """Another spelling of the path, or another path."""
     path = draft.target().partition("?")[0]
     at = chance.randrange(1, len(path) + 1)
-    insert = chance.choice(("%", "%zz", "%2F", "%00", "%0a", "%ff", "%C3%A9", "/", "//", "/./", "/../", "\xe9", "%e2%80%8b", "?", "&",
-                            "#", "+", ";", "%20", "\\", "a" * 3000, "[", "{", "%25", "*", "://x/"))  # fmt: skip
+    insert = chance.choice(INSERTS)
     ways = (
         path[:at] + insert + path[at:],
         path[:at],
@@ -129,7 +138,9 @@ def _value(name: str, chance: random.Random) -> str:
     if name == "filter" and chance.random() < 0.8:
         return words.filter_text(chance)
     if chance.random() < 0.3:
-        return chance.choice(("1", "0", "true", "T", "false", "web", "test-node", "v:1", "_agent", "passing", "text", "dc1"))
+        return chance.choice(
+            ("1", "0", "true", "T", "false", "web", "test-node", "v:1", "_agent", "passing", "text", "dc1")
+        )
     if name in ("index", "wait", "max_stale"):
         return chance.choice((*words.DURATIONS, *words.ODD_NUMBERS))
     return words.text(chance)
@@ -138,7 +149,25 @@ def _value(name: str, chance: random.Random) -> str:
 def spoil_raw_query(draft: Draft, chance: random.Random) -> None:
     whole = draft.target().partition("?")[2]
     at = chance.randrange(len(whole) + 1)
-    odd = ("%", "%zz", ";", "&&&", "=", "==", "&=x", "%00", "\xe9", "?", "+", "%ff%fe", "a" * 5000, "&index=1;wait=1s", "#x", "[]", "\t")
+    odd = (
+        "%",
+        "%zz",
+        ";",
+        "&&&",
+        "=",
+        "==",
+        "&=x",
+        "%00",
+        "\xe9",
+        "?",
+        "+",
+        "%ff%fe",
+        "a" * 5000,
+        "&index=1;wait=1s",
+        "#x",
+        "[]",
+        "\t",
+    )
     draft.raw_query = whole[:at] + chance.choice(odd) + whole[at:]
 
 
@@ -160,8 +189,18 @@ def spoil_bytes(draft: Draft, chance: random.Random) -> None:
     """The body as bytes: cut, with something in it, in front of it or behind it."""
     whole = draft.raw_body if draft.raw_body is not None else encoded(draft.tree)
     at = chance.randrange(len(whole) + 1)
-    junk = chance.choice((b"\xff", b"\x00", b"\xef\xbb\xbf", b"}", b"{", b'"', b",", b"\\", b"/*x*/", b" ", b"nul", b"\xc3", b"\n" * 999))
-    ways = (whole[:at], whole[:at] + junk + whole[at:], whole[:at] + whole[at + 1 :], junk + whole, whole + junk, b"", whole * 2)
+    junk = chance.choice(
+        (b"\xff", b"\x00", b"\xef\xbb\xbf", b"}", b"{", b'"', b",", b"\\", b"/*x*/", b" ", b"nul", b"\xc3", b"\n" * 999)
+    )
+    ways = (
+        whole[:at],
+        whole[:at] + junk + whole[at:],
+        whole[:at] + whole[at + 1 :],
+        junk + whole,
+        whole + junk,
+        b"",
+        whole * 2,
+    )
     draft.raw_body = chance.choice(ways)
 
 
@@ -171,8 +210,14 @@ def send_chunked(draft: Draft, chance: random.Random) -> None:
 
 Spoiler = Callable[[Draft, random.Random], Any]
 _OF_ALL: dict[Spoiler, int] = {
-    spoil_argument: 5, spoil_path: 3, spoil_method: 2, spoil_query: 5, spoil_raw_query: 1, spoil_headers: 4, spoil_version: 1,
-}  # fmt: skip
+    spoil_argument: 5,
+    spoil_path: 3,
+    spoil_method: 2,
+    spoil_query: 5,
+    spoil_raw_query: 1,
+    spoil_headers: 4,
+    spoil_version: 1,
+}
 _OF_BODIES: dict[Spoiler, int] = {**_OF_ALL, spoil_argument: 2, spoil_body: 22, spoil_bytes: 6, send_chunked: 1}
 _HOW_MANY = (0, 1, 1, 1, 2, 3, 5)
 
@@ -184,5 +229,3 @@ def spoiled(draft: Draft, chance: random.Random) -> Draft:
         if not (draft.fixed_path and spoiler in (spoil_argument, spoil_path)):
             spoiler(draft, chance)
     return draft
-
-

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from registry.api.dialects.consul.errors import TABLE
 from tests.fuzz.wire import Answer
 
-STATUSES = frozenset({200, 301, 400, 401, 403, 404, 405, 413, 429, 500, 503})
+ANY_QUERY = "?%"  # a target that any refusal of a query may belong to
+STATUSES = frozenset({200, 301, 400, 401, 403, 404, 405, 413, 429, 431, 500, 503})
 INDEX_HEADERS = ("x-consul-index", "x-consul-knownleader", "x-consul-lastcontact", "x-consul-query-backend")
 _LOCAL_HEALTH = "/v1/agent/health/service/"  # says how a service is by its status: 429 and 503 are answers there
 _LEAKS = re.compile(r"Traceback|File \"|site-packages|/registry/|\.py\b|0x[0-9a-f]{8,}>")
@@ -37,7 +38,8 @@ PROBLEMS = {
     "filter-selector": _FILTER,
     "filter-syntax": _FILTER,
     "join": r"(?:1 error|\d+ errors) occurred:\n(?:\t\* Failed to (?:join|resolve) .*\n)+\n",
-    "stored-meta": r"(?:Couldn't load metadata pair \('.*', '.*'\): .*|Node metadata cannot contain more than 64 key/value pairs)",
+    "stored-meta": r"(?:Couldn't load metadata pair \('.*', '.*'\): .*"
+    r"|Node metadata cannot contain more than 64 key/value pairs)",
 }
 
 
@@ -53,7 +55,9 @@ def _pattern(reason: str, template: str) -> str:
     return "".join(parts)
 
 
-ALLOWED_500 = {reason: re.compile(_pattern(reason, text), re.DOTALL) for reason, (status, text) in TABLE.items() if status == 500}
+ALLOWED_500 = {
+    reason: re.compile(_pattern(reason, text), re.DOTALL) for reason, (status, text) in TABLE.items() if status == 500
+}
 
 
 def problems(target: str, answer: Answer) -> list[str]:
@@ -105,7 +109,11 @@ def _body_problems(answer: Answer) -> list[str]:
 
 
 def _unpacked(answer: Answer) -> bytes:
-    return gzip.decompress(answer.body) if answer.headers.get("content-encoding") == "gzip" and answer.body else answer.body
+    return (
+        gzip.decompress(answer.body)
+        if answer.headers.get("content-encoding") == "gzip" and answer.body
+        else answer.body
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def _service_body(chance: random.Random) -> dict[str, Any]:
         "ID": lambda: chance.choice(IDS),
         "Tags": lambda: ["a", "B", "v1"],
         "Address": lambda: _mostly("10.0.0.1", chance, "host.local", "2001:db8::1", "::"),
-        "TaggedAddresses": lambda: {chance.choice(("lan", "lan_ipv4", "lan_ipv6")): {"Address": "10.0.0.2", "Port": 80}},
+        "TaggedAddresses": lambda: {
+            chance.choice(("lan", "lan_ipv4", "lan_ipv6")): {"Address": "10.0.0.2", "Port": 80}
+        },
         "Meta": lambda: {"v": "1", _mostly("a-b", chance, "a b", "consul-x", ""): "2"},
         "Port": lambda: chance.randrange(1, 65536),
         "SocketPath": lambda: "/run/web.sock",
@@ -84,7 +86,9 @@ def _service_body(chance: random.Random) -> dict[str, Any]:
         "Locality": lambda: {"Region": "r", "Zone": "z"},
         "Check": lambda: _check_body(chance),
         "Checks": lambda: [{**_check_body(chance), "CheckID": name} for name in ("service:web-1:2", "mem")],
-        "Connect": lambda: chance.choice(({"Native": True}, {"SidecarService": {}}, {"SidecarService": _sidecar_body(chance)})),
+        "Connect": lambda: chance.choice(
+            ({"Native": True}, {"SidecarService": {}}, {"SidecarService": _sidecar_body(chance)})
+        ),
         "Proxy": lambda: _proxy_body(chance),
         "Token": lambda: "t",
     }
@@ -99,8 +103,8 @@ def _sidecar_body(chance: random.Random) -> dict[str, Any]:
 
 
 def _proxy_body(chance: random.Random) -> dict[str, Any]:
-    upstream = {"DestinationType": "service", "DestinationName": "db", "LocalBindPort": 9191, "Config": {"a": [1, None, 2.5]},
-                "MeshGateway": {"Mode": "local"}}  # fmt: skip
+    upstream = {"DestinationType": "service", "DestinationName": "db", "LocalBindPort": 9191}
+    upstream |= {"Config": {"a": [1, None, 2.5]}, "MeshGateway": {"Mode": "local"}}
     parts: dict[str, Callable[[], Any]] = {
         "DestinationServiceID": lambda: "web-1",
         "LocalServiceAddress": lambda: "127.0.0.1",
@@ -110,7 +114,10 @@ def _proxy_body(chance: random.Random) -> dict[str, Any]:
         "Config": lambda: {"x": {"y": [1, "2", None]}, "n": 1e10},
         "Upstreams": lambda: [upstream],
         "MeshGateway": lambda: {"Mode": "remote"},
-        "Expose": lambda: {"Checks": True, "Paths": [{"ListenerPort": 21500, "Path": "/h", "LocalPathPort": 80, "Protocol": "http"}]},
+        "Expose": lambda: {
+            "Checks": True,
+            "Paths": [{"ListenerPort": 21500, "Path": "/h", "LocalPathPort": 80, "Protocol": "http"}],
+        },
         "EnvoyExtensions": lambda: [{"Name": "x", "Required": False, "Arguments": {"a": 1}}],
         "AccessLogs": lambda: {"Enabled": True, "Type": "file", "Path": "/x"},
     }
@@ -177,7 +184,9 @@ def _token(chance: random.Random, method: str, path: str) -> Draft:
 
 def _join(chance: random.Random, method: str, path: str) -> Draft:
     """Addresses of this machine only: the server tries them."""
-    draft = Draft(method, path, argument=chance.choice(("127.0.0.1:8301", "127.0.0.1:1", "", "[::1]:1", "127.0.0.1:99999")))
+    draft = Draft(
+        method, path, argument=chance.choice(("127.0.0.1:8301", "127.0.0.1:1", "", "[::1]:1", "127.0.0.1:99999"))
+    )
     draft.fixed_path = True
     return draft
 
@@ -229,7 +238,10 @@ def _catalog_check(chance: random.Random) -> dict[str, Any]:
 
 
 def _deregister(chance: random.Random, method: str, path: str) -> Draft:
-    parts: dict[str, Callable[[], Any]] = {"ServiceID": lambda: chance.choice(IDS), "CheckID": lambda: chance.choice(CHECKS)}
+    parts: dict[str, Callable[[], Any]] = {
+        "ServiceID": lambda: chance.choice(IDS),
+        "CheckID": lambda: chance.choice(CHECKS),
+    }
     return Draft(method, path, body=tree_of({"Node": chance.choice(NODES), **_some(parts, chance, often=0.5)}))
 
 

@@ -7,7 +7,7 @@ silence is a failure, and a state that a refusal or a read has changed is one to
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from registry import testing
 from registry.core.reading import State
 from registry.log.memory import MemoryLog, MemoryStore
 from registry.state.snapshot import Frozen
+from tests.fuzz.findings import Findings
 from tests.fuzz.wire import Answer, Connection, Malformed
 
 LONGEST_WAIT_SECONDS = 2.0  # of a blocking read: moving the clock costs real time
@@ -47,19 +48,21 @@ class Target:
         self.server = server
         self.complaints: list[str] = []  # what was said outside of any request
         self._connection: Connection | None = None
+        self._last = b""
         self._digest = digest(server.engine.state)
 
     async def exchange(self, method: str, raw: bytes) -> tuple[Answer | None, list[str]]:
         """The answer to one whole request, None when there is none; and what was wrong with the exchange."""
         connection = self._connection or await self.connected()
         self._connection = connection
+        before, self._last = self._last, raw
         connection.send(raw)
         try:
             answer, waited = await self._answer(connection, method)
             found = await self._end(connection, answer)
         except (Malformed, EOFError, OSError, TimeoutError) as error:
             await self._hang_up(connection)
-            return None, [f"no answer: {error!r}", *self._changes(None, waited=True)]
+            return None, [f"no answer: {error!r}, after {before[:200]!r}", *self._changes(None, waited=True)]
         return answer, [*found, *self._changes(None if method != "PUT" else answer, waited=waited)]
 
     async def pour(self, pieces: list[bytes], *, half_close: bool) -> tuple[list[Answer], list[str]]:
@@ -67,7 +70,9 @@ class Target:
 
         Afterwards the server has to answer others as before.
         """
-        connection, answers, found = await self.connected(), [], []
+        connection = await self.connected()
+        answers: list[Answer] = []
+        found: list[str] = []
         cut_off = half_close  # a client that has gone may not hear of what it asked for
         try:
             for piece in pieces:
@@ -171,7 +176,7 @@ def _now() -> float:
 
 
 @asynccontextmanager
-async def target(report: Callable[[str], None]) -> AsyncIterator[Target]:
+async def target(findings: Findings) -> AsyncIterator[Target]:
     """A server for some requests. At its end it is recovered from its own log, which has to give the same state."""
     clock = testing.FakeClock()
     store = MemoryStore(now=clock.now, elapsed=clock.elapsed)
@@ -192,12 +197,12 @@ async def target(report: Callable[[str], None]) -> AsyncIterator[Target]:
             await server.clock.settle()
             loop.set_exception_handler(None)
             for complaint in asked.complaints:
-                report(complaint)
+                findings.add(complaint)
             if len(asyncio.all_tasks()) > tasks:
-                report(f"tasks are left: {asyncio.all_tasks()}")
+                findings.add(f"tasks are left: {asyncio.all_tasks()}")
     async with testing.server(log=MemoryLog(store, writer="second"), clock=clock, **settings) as again:
         if digest(again.engine.state) != digest(server.engine.state):
-            report(f"recovery gives another state: {_difference(server.engine.state, again.engine.state)}")
+            findings.add(f"recovery gives another state: {_difference(server.engine.state, again.engine.state)}")
 
 
 def _difference(before: State, after: State) -> str:

@@ -119,8 +119,8 @@ def _deep(chance: random.Random) -> Raw:
 
 
 def _half_escape(chance: random.Random) -> Raw:
-    escapes = (b"\\ud800", b"\\udc00\\ud800", b"\\u0000", b"\\u12", b"\\x41", b"\\", b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\x80",
-               b"\x00", b"\n", b"\\u2028", b"\\ud83e\\uddd1", b"\xf0\x9f")  # fmt: skip
+    escaped = rb"\ud800 \udc00\ud800 \u0000 \u12 \x41 \ \u2028 \ud83e\uddd1".split()
+    escapes = (*escaped, b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\x80", b"\x00", b"\n", b"\xf0\x9f")
     return Raw(b'"a%bb"' % chance.choice(escapes))
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 _STATUS_LINE = re.compile(r"HTTP/1\.1 (\d{3}) [ -~]*")
 _HEADER_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\t -~\x80-\xff]*)")
 _ONCE = frozenset({"content-length", "content-type", "transfer-encoding", "date", "location", "x-request-id"})
+_CONTINUE, _OK = 100, 200
 _BODILESS = frozenset({204, 304})
 HEAD_BYTES = 2 << 20  # of an answer: a redirect repeats its target
 
@@ -63,17 +64,19 @@ class Connection:
             Malformed: it is no HTTP. asyncio.IncompleteReadError: the server closed the connection;
             `partial` holds what came before the end.
         """
-        try:
-            head = await self.reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            raise Malformed(f"a head of more than {HEAD_BYTES} bytes") from None
-        status, headers = _parsed(head)
+        status = _CONTINUE
+        while status == _CONTINUE:
+            try:
+                head = await self.reader.readuntil(b"\r\n\r\n")
+            except asyncio.LimitOverrunError:
+                raise Malformed(f"a head of more than {HEAD_BYTES} bytes") from None
+            status, headers = parsed_head(head)
         closes = headers.get("connection", "").lower() == "close"
         if (method == "HEAD" and not (closes and "content-length" not in headers)) or status in _BODILESS:
             body = b""
         elif "content-length" in headers:
             body = await self.reader.readexactly(_length(headers["content-length"]))
-        elif headers.get("transfer-encoding") == "chunked":
+        elif headers.get("transfer-encoding") == "chunked" or (status == _OK and closes):
             body, closes = b"", True
         elif closes:
             body = await self.reader.read()
@@ -90,7 +93,12 @@ class Connection:
             pass  # the other side was faster
 
 
-def _parsed(head: bytes) -> tuple[int, dict[str, str]]:
+def parsed_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """Status and headers of an answer's head.
+
+    Raises:
+        Malformed: it is none.
+    """
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     match = _STATUS_LINE.fullmatch(first)
     if match is None:

@@ -90,11 +90,39 @@ ODD_NUMBERS = (
 )
 DURATIONS = ("10s", "1h", "0", "0s", "-1s", "1ns", "1.5h", "", "10", "1d", "300000h", "9223372036854775807ns", "nope",
              "1h-1m", "5µs", "1e3s")  # fmt: skip
-SELECTORS = ("Node", "Service", "ServiceName", "ServiceID", "ID", "Meta", "Meta.v", 'Meta["a-b"]', "Tags", "ServiceTags",
-             "Port", "ServicePort", "Status", "CheckID", "Checks.Status", "Service.Tags", "Node.Meta", "Weights.Passing",
-             "Proxy.Upstreams.DestinationName", "TaggedAddresses.lan.Address", "EnableTagOverride", "Name", "Foo")  # fmt: skip
-OPERATORS = ("==", "!=", "contains", "not contains", "in", "not in", "matches", "not matches", "is empty", "is not empty")
-VALUES = ('"web"', "web", "80", "-1", '""', "`a`", '"a.*"', '"("', '"\\x00"', "passing", "true", '"' + "a" * 300 + '"', "9" * 40)
+SELECTORS = (
+    "Node", "Service", "ServiceName", "ServiceID", "ID", "Meta", "Meta.v", "Tags", "ServiceTags", "Port",
+    "ServicePort", "Status", "CheckID", "Checks.Status", "Service.Tags", "Node.Meta", "Weights.Passing",
+    "Proxy.Upstreams.DestinationName", "TaggedAddresses.lan.Address", "Name", "Foo", "EnableTagOverride",
+    'Meta["a-b"]',
+)  # fmt: skip
+OPERATORS = (
+    "==",
+    "!=",
+    "contains",
+    "not contains",
+    "in",
+    "not in",
+    "matches",
+    "not matches",
+    "is empty",
+    "is not empty",
+)
+VALUES = (
+    '"web"',
+    "web",
+    "80",
+    "-1",
+    '""',
+    "`a`",
+    '"a.*"',
+    '"("',
+    '"\\x00"',
+    "passing",
+    "true",
+    '"' + "a" * 300 + '"',
+    "9" * 40,
+)
 
 
 def text(chance: random.Random) -> str:

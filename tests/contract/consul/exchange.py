@@ -17,11 +17,12 @@ _HEAD_END = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; the names of its headers are in lower case."""
+    """One answer; `headers` by their names in lower case, `lines` as they came."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    lines: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -136,6 +137,6 @@ async def read_answer(reader: asyncio.StreamReader, *, has_body: bool = True) ->
     first, *lines = head.decode().split("\r\n")[:-2]
     headers = {name.lower(): one for name, _, one in (line.partition(": ") for line in lines)}
     if "content-length" not in headers:
-        return Answer(int(first.split()[1]), headers, await reader.read() if has_body else b"")
+        return Answer(int(first.split()[1]), headers, await reader.read() if has_body else b"", tuple(lines))
     length = int(headers["content-length"]) if has_body else 0
-    return Answer(int(first.split()[1]), headers, await reader.readexactly(length))
+    return Answer(int(first.split()[1]), headers, await reader.readexactly(length), tuple(lines))

@@ -77,6 +77,18 @@ async def test_the_end_of_the_wait_answers_with_what_was_computed_last(consul: C
     assert (await consul.get(f"{CATALOG}?index={before.index}&wait=1m")).index == before.index + 1
 
 
+async def test_the_end_of_the_wait_does_not_look_at_what_others_were_answered(consul: Client) -> None:
+    """The same query, asked again meanwhile, has an answer of its own."""
+    await consul.register("n", Service=WEB)
+    before = await consul.get(CATALOG)
+    target = f"{CATALOG}?index={before.index}&wait=1m"
+    watcher = await consul.watch(target)
+    await consul.add("n", Check={"CheckID": "c", "ServiceID": "w"})
+    assert (await consul.get(target)).index == before.index + 1
+    await consul.server.advance(60)
+    assert (await watcher).lasting() == before.lasting()
+
+
 async def test_a_wake_up_below_the_index_goes_on_waiting_and_is_remembered(consul: Client) -> None:
     await consul.register("n", Service=WEB)
     watcher = await consul.watch(f"{HEALTH}?index=100&wait=1m")

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from registry import testing
 from tests.contract.consul.exchange import Answer, Client
 
 INDEXED = {
@@ -116,6 +117,27 @@ async def test_no_body_is_said_so(consul: Client) -> None:
         "0",
         "application/json",
     )
+
+
+async def test_configured_headers_are_on_every_answer_unless_it_has_them_itself() -> None:
+    configured = {"X-Foo": "bar", "vary": "Origin", "Content-Type": "x/y", "Location": "z", "X-Consul-Index": "77"}
+    async with testing.server(response_headers=configured) as server:
+        client = Client(server)
+        for line, has_vary, has_index, has_location in (
+            ("GET /v1/catalog/nodes", True, True, False),
+            ("PUT /v1/catalog/nodes", True, False, False),
+            ("GET /v1/catalog/service/", True, False, False),
+            ("GET /nothing", False, False, False),
+            ("GET /v1/kv", False, False, True),
+        ):
+            answer = await client.send(line)
+            assert answer.headers["x-foo"] == "bar"
+            assert answer.headers["content-type"] != "x/y"
+            assert answer.headers["vary"] == ("Accept-Encoding" if has_vary else "Origin")
+            assert answer.headers["x-consul-index"] == ("1" if has_index else "77")
+            assert answer.headers["location"] == ("/v1/kv/" if has_location else "z")
+            assert len(answer.lines) == len(answer.headers)
+        await client.close()
 
 
 # Layout

@@ -5,7 +5,7 @@ them move the index that a later request would be compared with.
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -83,8 +83,8 @@ PROXY_LIFE = {
     "the last proxy goes": deregister("web-proxy", on="n4"),
     "one comes back": PROXY,
     "one of another name": register_row(proxy_of("web", "other-proxy", node="n5")),
-    "an instance that is native": register_row(instance("web", "native", node="n5", native=True)),
 }
+NATIVE = {"an instance that is native": register_row(instance("web", "native", node="n5", native=True))}
 
 KINDS = [
     Kind(
@@ -130,12 +130,12 @@ KINDS = [
     ),
     Kind(
         (topics.CONNECT, "web"), (*BOTH[1:], PROXY),
-        {**PROXY_LIFE, "one of two goes": deregister("other-proxy", on="n5")},
+        {**PROXY_LIFE, "one of two goes": deregister("other-proxy", on="n5"), **NATIVE},
         {**OTHER_SERVICE, **OTHER_NODE, "a check of the proxy": on_check("p", "web-proxy", on="n4")},
     ),
     Kind(
         (topics.CONNECT_HEALTH, "web"), (*BOTH, PROXY),
-        {"a check of the proxy": on_check("p", "web-proxy", on="n4"), **PROXY_LIFE},
+        {"a check of the proxy": on_check("p", "web-proxy", on="n4"), **PROXY_LIFE, **NATIVE},
         {**CHECK_LIFE, **OTHER_SERVICE, **OTHER_NODE, "a change of the service itself": web(port=81)},
     ),
     Kind(
@@ -264,10 +264,21 @@ async def test_a_change_in_the_very_moment_of_parking_is_not_lost(
     question = about(kind.topic)
     for what, change in kind.wakes.items():
         reading = engine.after(question, engine.state.index(kind.topic), WAIT)
-        tasks = [reading, engine.propose(change)] if reader_first else [engine.propose(change), reading]
-        first, second = await asyncio.gather(*tasks)
-        answer = (first if reader_first else second)[0]
+        reader, writer = started(reading, engine.propose(change), reader_first)
+        await writer
+        await turns(2)
+        assert reader.done(), what
+        answer, _ = await reader
         assert answer.body == question.encode(question.query(engine.state)), what
+
+
+def started(reading: Any, writing: Any, reader_first: bool) -> tuple["asyncio.Task[Any]", "asyncio.Task[None]"]:
+    """Both as tasks that begin in the same turn of the loop, in this order."""
+    loop = asyncio.get_running_loop()
+    if reader_first:
+        return loop.create_task(reading), loop.create_task(writing)
+    writer = loop.create_task(writing)
+    return loop.create_task(reading), writer
 
 
 @each_kind

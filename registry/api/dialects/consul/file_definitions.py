@@ -23,7 +23,7 @@ from registry.api.dialects.consul.errors import worded
 from registry.api.dialects.consul.godecode import Body, Record, fields_by_key
 from registry.api.dialects.consul.gokinds import Kind
 from registry.commands import ReplaceFileRows
-from registry.errors import InvalidRequest, SettingsError
+from registry.errors import InvalidRequest, RequestError, SettingsError
 
 _FURTHER_KEYS: dict[type[Body], dict[str, str]] = {
     CheckBody: {"id": "CheckID"},
@@ -86,6 +86,16 @@ def file_rows(settings: FileSettings) -> ReplaceFileRows:
         except InvalidRequest as error:
             raise SettingsError(where, _worded(error)) from None
     return ReplaceFileRows(services=tuple(services), checks=tuple(checks))
+
+
+def refused_rows(settings: FileSettings, error: RequestError) -> SettingsError:
+    """What the state has against the rows of files, in Consul's words, with the definition it is about."""
+    service = error.values.get("id")
+    for definition in settings.definitions:
+        sent = {_bare(key): value for key, value in definition.body.items()}
+        if definition.kind == "check" and sent.get("serviceid") == service:
+            return SettingsError(f"{definition.file}: check {_name(definition.body)}", worded(error)[1])
+    return SettingsError("config_file", worded(error)[1])
 
 
 def _name(body: Mapping[str, Any]) -> str:

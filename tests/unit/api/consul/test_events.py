@@ -62,7 +62,7 @@ def test_a_line_for_people_is_consuls() -> None:
         (True, "true"),
         (1.5, "1.5"),
         (None, "None"),
-        (["a", "b"], "\"['a', 'b']\""),
+        (["a", "b"], '"a, b"'),
         ("\udcff", '"?"'),
     ],
 )

@@ -67,6 +67,18 @@ def test_a_proxy_needs_a_port_and_one_destination(fields, found):
         ([{}], ["upstream destination name cannot be empty"]),
         ([{"DestinationType": "prepared_query"}], ["upstream destination name cannot be empty"]),
         ([{"DestinationName": "*", "LocalBindPort": 1}], ["upstream destination name cannot be a wildcard"]),
+        (
+            [{"DestinationType": "prepared_query", "DestinationName": "*", "LocalBindPort": 1}],
+            ["upstream destination name cannot be a wildcard"],
+        ),
+        (
+            [{"DestinationName": "b", "DestinationPeer": "p", "Datacenter": "d"}],
+            ["upstream cannot specify both destination peer and datacenter"],
+        ),
+        (
+            [{"DestinationName": "b", "LocalBindPort": 1, "LocalBindSocketPath": "/s"}],
+            ["only one of upstream local bind port or local socket path can be defined and nonzero"],
+        ),
         ([{"DestinationType": "zz", "DestinationName": "b"}], ['unknown upstream destination type: "zz"']),
         (
             [{"DestinationName": "b"}],
@@ -100,7 +112,7 @@ def test_upstreams_have_names_and_listeners_of_their_own(upstreams, found):
 @pytest.mark.parametrize(
     "upstreams",
     [
-        [{"DestinationType": "prepared_query", "DestinationName": "*", "LocalBindPort": 1}],
+        [{"DestinationName": "*", "CentrallyConfigured": True}],
         [{"DestinationName": "b", "CentrallyConfigured": True}, {"DestinationName": "c", "CentrallyConfigured": True}],
         [{"DestinationName": "b", "LocalBindPort": 1}, {"DestinationName": "b", "Datacenter": "d", "LocalBindPort": 2}],
         [{"DestinationName": "b", "LocalBindPort": 1},

@@ -1,0 +1,54 @@
+"""An engine over a log in memory that misbehaves when told to."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from registry.commands import Command
+from registry.commands.codec import encoded
+from registry.core.engine import Engine, Options
+from registry.log.faults import FaultyMemoryLog, faulty_log
+from registry.testing import FakeClock
+from tests.makers import Tally, start_server
+
+
+class Rig(NamedTuple):
+    """An engine, its log with every fault, and what its observer was told."""
+
+    engine: Engine
+    log: FaultyMemoryLog
+    told: Tally
+
+    async def foreign(self, command: Command) -> None:
+        """Another writer's write, as this engine sees it."""
+        await self.log.foreign(encoded(command))
+
+
+Rigged = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+async def rigged(clock: FakeClock) -> AsyncIterator[Rigged]:
+    """Makes engines over faulty logs, with options."""
+    made: list[Rig] = []
+
+    async def make(**options: Any) -> Rig:
+        log, told = faulty_log(now=clock.now, elapsed=clock.elapsed), Tally()
+        engine = Engine(log, clock, options=Options(**options), observer=told)
+        await engine.start()
+        await engine.propose(start_server())
+        made.append(Rig(engine, log, told))
+        return made[-1]
+
+    yield make
+    for rig in made:
+        rig.log.release()
+        await clock.advance(10)  # whatever nobody can tell the outcome of is given up by then
+        await rig.engine.stop()
+
+
+@pytest.fixture
+async def rig(rigged: Rigged) -> Rig:
+    """An engine over a faulty log, with the usual options."""
+    return await rigged()
