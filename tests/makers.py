@@ -126,10 +126,24 @@ def register_ttl(
 # Questions: each kind of topic with the rows that answers on it show
 
 
+HIDDEN = frozenset({"runs", "critical_at", "critical_index"})  # of a check: what no reader of it is shown
+
+
+def as_seen(rows: Any) -> bytes:
+    """Everything that the rows say to a reader."""
+    return msgspec.json.encode(_without_hidden(msgspec.to_builtins(rows)))
+
+
+def _without_hidden(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _without_hidden(value) for key, value in part.items() if key not in HIDDEN}
+    return [_without_hidden(one) for one in part] if isinstance(part, list | tuple) else part
+
+
 def asked(topic: Topic, query: Callable[[State], Any], **fields: Any) -> Question:
     """A question whose bytes are all that the rows say."""
     key: Hashable = fields.pop("key", "all")
-    encode = fields.pop("encode", msgspec.json.encode)
+    encode = fields.pop("encode", as_seen)
     return Question(topic, key, query, encode, **fields)
 
 
@@ -245,6 +259,12 @@ async def parked(engine: Engine, reader: Awaitable[Answered]) -> "asyncio.Task[A
             raise AssertionError(f"answered at once instead of waiting: {task.result()!r}")
         await asyncio.sleep(0)
     return task  # type: ignore[return-value]  # ensure_future of a coroutine is a task
+
+
+def port_of(engine: Engine, name: str = "web") -> int:
+    """The port of the one instance of a service, by which tests tell its registrations apart."""
+    [placed] = engine.state.placed(name)
+    return placed.instance.port
 
 
 async def turns(count: int = 20) -> None:

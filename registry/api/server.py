@@ -207,7 +207,7 @@ class Connection(RequestHandler):
         if payload is EMPTY_PAYLOAD:
             return b""
         if payload.is_eof() and payload.exception() is None:  # it came whole, in most cases with its head
-            return b"".join(payload._buffer)
+            return _within(b"".join(payload._buffer), limit_bytes)
         try:
             if not limit_bytes:
                 return await payload.read()
@@ -252,3 +252,9 @@ class Connection(RequestHandler):
             await self._drain_helper()
         rest = packer.flush() if packer is not None else b""
         self._write((b"%x\r\n%b\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
+
+
+def _within(body: bytes, limit_bytes: int) -> bytes:
+    if limit_bytes and len(body) > limit_bytes:
+        raise TooLarge("body", size=len(body), limit=limit_bytes)
+    return body

@@ -28,7 +28,7 @@ from registry.core.snapshots import Snapshots
 from registry.core.topics import Answer, Question, Topics, resolve
 from registry.errors import InvalidRequest, LogUnavailable, RequestError, TooManyRequests
 from registry.log.base import Condition, Due, Entry, Log, OwnId, Record, Reset
-from registry.model.check import CRITICAL
+from registry.model.check import CRITICAL, Check
 from registry.model.topic import Topic
 from registry.state.changes import Changes
 from registry.state.local_checks import expired_output, is_ttl
@@ -78,6 +78,7 @@ class Engine:
         self._tasks: list[asyncio.Task[None]] = []
         self._recovered: asyncio.Future[None] | None = None
         self._recover_to = 0
+        self._behind: list[asyncio.Future[None]] = []  # those who wait for the next entries to be applied
         self._started_at = 0.0
         self._stopping = False
         self.failed: asyncio.Future[Exception] | None = None  # done when the process must stop
@@ -115,6 +116,7 @@ class Engine:
         self._stopping = True
         self.topics.release()
         await self._log.close()
+        self._note_progress()
         await self._snapshots.stop()
         for task in self._tasks:
             task.cancel()
@@ -133,6 +135,7 @@ class Engine:
         if isinstance(error, Exception):
             self.failed.set_result(error)
             self._proposals.fail(LogUnavailable("the registry is stopping after an error", unknown=True))
+            self._note_progress()
 
     @property
     def busy(self) -> bool:
@@ -163,12 +166,13 @@ class Engine:
         await self._enqueue(command, keys).future
 
     async def _beaten(self, command: Command) -> bool:
-        """Start the TTLs of a registration that changes nothing anew; False when one has run out."""
+        """Start the TTLs of a registration that changes nothing anew; False when one has run out or it now would."""
         arms = deadlines.arms_of(self.state, command)
         if not arms:
             return True
         beat = await self._log.deadlines.beat((arm.member, arm.seconds) for arm in arms if arm.seconds is not None)
-        return not beat.unknown
+        await self._caught_up(beat.index)
+        return not beat.unknown and self.state.changes_nothing(command)
 
     async def beat(self, check_id: str, status: str, output: str) -> None:
         """Take a sign of life for a local TTL check: its status, its text, and a new period.
@@ -181,36 +185,69 @@ class Engine:
             InvalidRequest: `not-ttl`, the check takes no signs of life.
             LogUnavailable, TooManyRequests: as for `propose`.
         """
-        state = self.state
-        command = UpdateCheck(check_id, status, output, ttl=True)
-        check = state.local_check(check_id)
-        if check is None or check.runs is None or check.status != status or self._in_doubt(check.node, check_id):
-            await self._enqueue(command, (check_key(state.server.node, check_id),)).future
+        check, renewed = self._beating(check_id, status), False
+        if check is not None and (check.status != CRITICAL or check.critical_at):
+            renewed = await self._renewed(check)
+            check = self._beating(check_id, status)
+        if check is None:
+            await self._enqueue(UpdateCheck(check_id, status, output, ttl=True)).future
             return
+        if not renewed:  # no period is running, or the check begins to count as critical
+            stored = self.state.stored_output(check_id)
+            await self._enqueue(UpdateCheck(check_id, status, stored, ttl=True)).future
+        self._lay_output(check_id, output)
+
+    async def _renewed(self, check: Check) -> bool:
+        """Start the period of a TTL check anew and take in all that was stored before; False if none was running."""
+        assert check.runs is not None
+        member = deadlines.member_of(check.node, check.id)
+        beat = await self._log.deadlines.beat(((member, check.runs.ttl_seconds),))
+        await self._caught_up(beat.index)
+        return not beat.unknown
+
+    def _beating(self, check_id: str, status: str) -> Check | None:
+        """The TTL check, if it has this status and nothing on its way is about it.
+
+        Raises:
+            InvalidRequest: `not-ttl`.
+        """
+        check = self.state.local_check(check_id)
+        if check is None or check.status != status:
+            return None
+        if self._proposals.touch(check_key(check.node, check_id), node_key(check.node)):
+            return None
         if not is_ttl(check):
             raise InvalidRequest("not-ttl", id=check_id)
-        starts_being_critical = status == CRITICAL and not check.critical_at
-        member = (deadlines.member_of(check.node, check_id), check.runs.ttl_seconds)
-        if starts_being_critical or (await self._log.deadlines.beat((member,))).unknown:
-            stored = state.checks[state.own_key()][check_id.lower()]
-            await self._enqueue(UpdateCheck(check_id, status, stored.output, ttl=True)).future
-        if output != check.output:
-            self._lay_output(check_id, output)
+        return check
 
-    def _in_doubt(self, node: str, check_id: str) -> bool:
-        return self._proposals.touch(check_key(node, check_id), node_key(node))
+    async def _caught_up(self, index: int) -> None:
+        """Wait until the state shows the entry of this index, which may be another process's.
+
+        Raises:
+            LogUnavailable: the engine stops before it does.
+        """
+        while self.state.applied < index:
+            if self._stopping or (self.failed is not None and self.failed.done()):
+                raise LogUnavailable("the registry is stopping")
+            progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._behind.append(progress)
+            await progress
 
     def _lay_output(self, check_id: str, output: str) -> None:
-        changes = Changes()
+        """Show a newer text at once and bring it into the log later, unless one waits for that already."""
+        waits, changes = self.state.output_waits(check_id), Changes()
         self.state.lay_output(check_id, output, changes)
         self.topics.changed(changes)
-        interval = self.options.check_update_interval_seconds
-        self._outputs.defer(check_id, interval * (0.5 + self.random()))
+        if not self.state.output_waits(check_id):
+            self._outputs.forget(check_id)
+        elif not waits:
+            interval = self.options.check_update_interval_seconds
+            self._outputs.defer(check_id, interval * (0.5 + self.random()))
 
     def _flush_output(self, check_id: str) -> None:
         """Bring a deferred text into the log, if it is still newer than what the log has."""
         check = self.state.local_check(check_id)
-        if check is not None and (self.state.own_key(), check_id.lower()) in self.state.outputs:
+        if check is not None and self.state.output_waits(check_id):
             self._submit(UpdateCheck(check_id, check.status, check.output, check.create_index))
 
     def _enqueue(
@@ -247,6 +284,9 @@ class Engine:
             self._note_progress()
 
     def _note_progress(self) -> None:
+        behind, self._behind = self._behind, []
+        for waiting in behind:
+            resolve(waiting)
         if self._recovered is not None and not self._recovered.done() and self.state.applied >= self._recover_to:
             self._recovered.set_result(None)
 

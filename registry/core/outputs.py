@@ -11,7 +11,7 @@ from registry.clock import Clock, TimerHandle
 
 
 class DeferredOutputs:
-    """One timer for each check whose newest text is not in the log; the first text sets the time."""
+    """One timer for each check whose newest text is not in the log."""
 
     def __init__(self, clock: Clock, flush: Callable[[str], None]) -> None:
         self._clock = clock
@@ -19,11 +19,18 @@ class DeferredOutputs:
         self._timers: dict[str, TimerHandle] = {}
 
     def defer(self, check_id: str, seconds: float) -> None:
-        """Flush the check's text in `seconds`, at once when that is 0, unless it is due already."""
+        """Flush the check's text in `seconds`, at once when that is 0; an earlier time for it is void."""
+        self.forget(check_id)
         if seconds <= 0:
             self._flush(check_id)
-        elif check_id not in self._timers:
+        else:
             self._timers[check_id] = self._clock.call_later(seconds, partial(self._due, check_id))
+
+    def forget(self, check_id: str) -> None:
+        """The log has the check's newest text: nothing is due."""
+        timer = self._timers.pop(check_id, None)
+        if timer is not None:
+            timer.cancel()
 
     def _due(self, check_id: str) -> None:
         del self._timers[check_id]

@@ -219,11 +219,11 @@ class Queries(Rows):
     def local_check(self, check_id: str) -> Check | None:
         """A local check by its exact id."""
         place = self.local_check_ids.get(check_id)
-        return self._newest(place) if place is not None else None
+        return self.newest_check(place) if place is not None else None
 
     def local_checks(self) -> list[Check]:
         """All local checks by id."""
-        return [self._newest(place) for _, place in sorted(self.local_check_ids.items())]
+        return [self.newest_check(place) for _, place in sorted(self.local_check_ids.items())]
 
     def local_checks_of(self, service_id: str) -> list[Check]:
         """The local checks of one instance, given by its exact id, by id."""
@@ -231,13 +231,14 @@ class Queries(Rows):
             return []
         node = fold(self.server.node)
         rows = sorted(self.checks_by_instance.get((node, fold(service_id)), {}).items())
-        return [self._newest((node, key)) for key, one in rows if one.local is not None]
+        return [self.newest_check((node, key)) for key, one in rows if one.local is not None]
 
     def local_node_checks(self) -> list[Check]:
         """The local checks of the whole node, by id."""
         return self.local_checks_of("")
 
-    def _newest(self, place: Key) -> Check:
+    def newest_check(self, place: Key) -> Check:
+        """A check, given by its key, with its newest text."""
         check = self.checks[place[0]][place[1]]
         output = self.outputs.get(place)
         return check if output is None else replace(check, output=output)

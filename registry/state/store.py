@@ -75,13 +75,22 @@ class State(Queries):
         Not part of the log: a crash may lose it (`DESIGN.md` §4). A check that is gone is ignored.
         """
         place = self.local_check_ids.get(check_id)
-        if place is None:
+        if place is None or self.newest_check(place).output == output:
             return
         if self.checks[place[0]][place[1]].output == output:
-            self.outputs.pop(place, None)
+            del self.outputs[place]
         else:
             self.outputs[place] = output
         changes.topics[topics.LOCAL_CHECKS] = None
+
+    def output_waits(self, check_id: str) -> bool:
+        """Whether the newest text of a local check is one that the log does not have."""
+        return self.local_check_ids.get(check_id) in self.outputs
+
+    def stored_output(self, check_id: str) -> str:
+        """The text of a local check that the log has; empty for a check that is gone."""
+        place = self.local_check_ids.get(check_id)
+        return self.checks[place[0]][place[1]].output if place is not None else ""
 
     def own_key(self) -> str:
         """The folded name of our own node."""

@@ -4,6 +4,7 @@ Owns what is done to any request. The requests themselves, which are right ones,
 """
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +12,8 @@ from urllib.parse import quote
 from tests.fuzz import words
 from tests.fuzz.trees import Members, Tree, encoded, spoil
 
-METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "PROPFIND", "A" * 40)
+NO_METHODS = ("get", "A" * 40)
+METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PROPFIND", *NO_METHODS)
 PARAMETERS = (
     "index", "wait", "dc", "datacenter", "ns", "partition", "near", "node-meta", "tag", "filter", "passing",
     "stale", "consistent", "cached", "max_stale", "pretty", "token", "hash", "format", "note", "reason", "enable",
@@ -73,6 +75,13 @@ class Draft:
         path = self.raw_path or self.route + quote(self.argument, safe="/:@")
         query = self.raw_query or "&".join(f"{quote(name)}={quote(value)}" for name, value in self.query)
         return f"{path}?{query}" if query else path
+
+    @property
+    def headless(self) -> bool:
+        """Whether its head may be refused, or taken for another protocol's: what follows it is not read then."""
+        readable = re.fullmatch(r"(?:/|http://|\*$)[!-~]*", self.target())
+        odd = any(name in ("Host", "Upgrade") for name, _ in self.headers)
+        return readable is None or odd or self.method in (*NO_METHODS, "CONNECT")
 
     def bytes(self) -> bytes:
         """The request as it is sent; its length is always right."""

@@ -51,8 +51,12 @@ class Target:
         self._last = b""
         self._digest = digest(server.engine.state)
 
-    async def exchange(self, method: str, raw: bytes) -> tuple[Answer | None, list[str]]:
-        """The answer to one whole request, None when there is none; and what was wrong with the exchange."""
+    async def exchange(self, method: str, raw: bytes, *, may_be_cut: bool = False) -> tuple[Answer | None, list[str]]:
+        """The answer to one whole request, None when there is none; and what was wrong with the exchange.
+
+        Args:
+            may_be_cut: whether the kernel may take the answer away, since the server need not read the rest.
+        """
         connection = self._connection or await self.connected()
         self._connection = connection
         before, self._last = self._last, raw
@@ -62,6 +66,8 @@ class Target:
             found = await self._end(connection, answer)
         except (Malformed, EOFError, OSError, TimeoutError) as error:
             await self._hang_up(connection)
+            if may_be_cut and isinstance(error, ConnectionError):
+                return None, self._changes(None, waited=False)
             return None, [f"no answer: {error!r}, after {before[:200]!r}", *self._changes(None, waited=True)]
         return answer, [*found, *self._changes(None if method != "PUT" else answer, waited=waited)]
 
@@ -126,9 +132,8 @@ class Target:
         """What comes after the answer: nothing, or the end of the connection where that was announced."""
         if not answer.closes:
             return []
-        endless = answer.headers.get("transfer-encoding") == "chunked"
         found = []
-        if not endless:
+        if not answer.endless:
             async with asyncio.timeout(SILENCE_SECONDS):
                 if rest := await connection.reader.read(1000):
                     found.append(f"after the last answer comes {rest!r}")

@@ -28,6 +28,11 @@ class Answer(NamedTuple):
     body: bytes
     closes: bool
 
+    @property
+    def endless(self) -> bool:
+        """Whether the answer ends with the connection, in chunks or not; its `body` was not waited for."""
+        return self.status == _OK and "content-length" not in self.headers
+
 
 class Connection:
     """One client's connection to a server on this machine."""
@@ -76,7 +81,7 @@ class Connection:
             body = b""
         elif "content-length" in headers:
             body = await self.reader.readexactly(_length(headers["content-length"]))
-        elif headers.get("transfer-encoding") == "chunked" or (status == _OK and closes):
+        elif headers.get("transfer-encoding") == "chunked" or (status == _OK and closes):  # endless
             body, closes = b"", True
         elif closes:
             body = await self.reader.read()

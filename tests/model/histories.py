@@ -170,8 +170,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(DeregisterLocalCheck, check_ids),
     st.builds(UpdateCheck, check_ids, statuses, outputs, st.sampled_from([0, 0, 0, 3]), st.booleans()),
     st.builds(UpdateCheck, check_ids, statuses, outputs),
-    st.builds(ExpireTtl, check_ids, st.sampled_from([0, 3]), outputs),
-    st.builds(Reap, check_ids, st.sampled_from([0, 3])),
+    st.builds(ExpireTtl, check_ids, st.sampled_from([0, 0, 1]), outputs),
+    st.builds(Reap, check_ids, st.sampled_from([0, 0, 1])),
     st.builds(lambda address: start_server(address=address), st.sampled_from(["127.0.0.1", "127.0.0.2"])),
     st.just(start_server(node="other")),
     st.builds(RaiseLevel, st.integers(1, 3)),
@@ -184,13 +184,12 @@ def histories(max_size: int = 25) -> st.SearchStrategy[History]:
 
 
 def aimed(state: State, command: Command) -> Command:
-    """An expiry or a removal of index 0 as the engine would propose it now: at the check as it is."""
-    if isinstance(command, ExpireTtl | Reap):
-        check = state.local_check(command.check_id)
-        if check is not None and isinstance(command, ExpireTtl) and not command.create_index:
-            return replace(command, create_index=check.create_index)
-        if check is not None and isinstance(command, Reap) and not command.critical_index:
-            return replace(command, critical_index=check.critical_index)
+    """An expiry or a removal as the engine would propose it now, at the check as it is; void with an index of its own."""
+    check = state.local_check(command.check_id) if isinstance(command, ExpireTtl | Reap) else None
+    if check is not None and isinstance(command, ExpireTtl):
+        return replace(command, create_index=check.create_index + command.create_index)
+    if check is not None and isinstance(command, Reap):
+        return replace(command, critical_index=check.critical_index + command.critical_index)
     return command
 
 

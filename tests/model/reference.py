@@ -246,9 +246,9 @@ class Reference:
         modify = create = index
         if old is not None:
             create = old["create"]
+        if old is not None and old["local"]:
             new.update(status=old["status"], output=old["output"])
-            shown = CHECK_FIELDS + ONLY_THE_AGENT_SHOWS
-            if old["local"] and all(new[name] == old[name] for name in shown):
+            if all(new[name] == old[name] for name in CHECK_FIELDS + ONLY_THE_AGENT_SHOWS):
                 modify = old["modify"]
         after.checks[key] = {**new, "local": True, "runs": check.runs, "since": 0, "create": create, "modify": modify}
 
@@ -272,9 +272,11 @@ class Reference:
             if owner is None:
                 raise Refused
         key = (self.here, check_id.lower())
+        old = after.checks.get(key)
         if not command.enable:
-            after.checks.pop(key, None)
-        elif key not in after.checks:
+            if old is not None and old["local"]:
+                del after.checks[key]
+        elif old is None or not old["local"]:
             check = Check(node=self._own_name(), id=check_id, status="critical", type="maintenance")
             row = fields_of(check, CHECK_FIELDS + ONLY_THE_AGENT_SHOWS)
             if owner is not None:
@@ -284,7 +286,7 @@ class Reference:
             text = f"Maintenance mode is enabled for this {what.lower()}, but no reason was provided. "
             row.update(
                 name=f"{what} Maintenance Mode", notes=command.reason or text + "This is a default message.",
-                local=True, runs=None, since=0, create=index, modify=index,
+                local=True, runs=None, since=0, create=old["create"] if old else index, modify=index,
             )  # fmt: skip
             after.checks[key] = row
         self._commit(index, after)

@@ -63,6 +63,7 @@ def check_tables(state: State) -> None:
     assert state.checks_by_service == grouped(owned, lambda row: row.service_name.lower())
     assert state.checks_by_status == grouped(some_checks, lambda row: row.status.lower())
     assert state.local_check_ids == {row.id: key for key, row in some_checks.items() if row.local is not None}
+    assert all(row.status == "critical" for row in some_checks.values() if row.critical_at)
     assert state.reapable == {key: row for key, row in some_checks.items() if reapable(row)}
 
 

@@ -58,9 +58,9 @@ async def test_an_index_that_is_not_reached_waits_to_the_end(consul: Client, ind
 async def test_how_long_a_query_waits(consul: Client, query: str, seconds: float) -> None:
     watcher = await consul.watch(f"/v1/catalog/services?index=1{query}")
     if seconds:
-        await consul.server.advance(seconds - 0.001)
+        await consul.server.advance(seconds - 0.5)
         assert await still_waits(consul, watcher)
-    await consul.server.advance(0.001)
+    await consul.server.advance(0.5)
     answer = await watcher
     assert (answer.status, answer.index, answer.text) == (200, 1, '{"consul":[]}')
 

@@ -1,5 +1,6 @@
 """An engine over a log in memory that misbehaves when told to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +20,10 @@ class Rig(NamedTuple):
     engine: Engine
     log: FaultyMemoryLog
     told: Tally
+
+    def begin(self, command: Command) -> "asyncio.Task[None]":
+        """A write under way."""
+        return asyncio.get_running_loop().create_task(self.engine.propose(command))
 
     async def foreign(self, command: Command) -> None:
         """Another writer's write, as this engine sees it."""

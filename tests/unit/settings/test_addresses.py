@@ -2,8 +2,8 @@
 
 import pytest
 
-from registry.settings import addresses as settings_addresses
 from registry.settings import Settings
+from registry.settings import addresses as settings_addresses
 from registry.settings.addresses import advertised_address
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from registry.commands import Deregister, RaiseLevel
+from registry.commands import Command, Deregister, DeregisterLocalCheck, RaiseLevel, RegisterLocalCheck
 from registry.errors import Conflict
 from registry.model import topic as topics
 from registry.model.check import CRITICAL, SERF_HEALTH
-from tests.makers import HERE, HERE_ID, World, check, deregister, register, start_server
+from tests.makers import HERE, HERE_ID, World, check, deregister, register, register_local, start_server
 
 
 @pytest.fixture
@@ -70,6 +70,21 @@ def test_what_the_server_needs_comes_back_within_the_command_that_removes_it(wor
     world.apply(removal)
     assert own(world) == before
     assert world.index == world.state.index(topics.CATALOG) == 2
+
+
+@pytest.mark.parametrize(
+    "taken", [RegisterLocalCheck(check(SERF_HEALTH, node="")), register_local("web", check(SERF_HEALTH))], ids=str
+)
+def test_a_check_that_an_agent_registered_in_its_place_gives_the_servers_own_back(world: World, taken: Command) -> None:
+    world.apply(register_local("web"))
+    world.apply(taken)
+    assert [one.id for one in world.state.local_checks()] == [SERF_HEALTH]
+    if isinstance(taken, RegisterLocalCheck):
+        world.apply(DeregisterLocalCheck(SERF_HEALTH))
+    else:
+        world.apply(register_local("web", replace_checks=True))
+    assert world.state.local_checks() == []
+    assert [(one.id, one.service_id) for one in world.state.checks_of_node(HERE)] == [(SERF_HEALTH, "")]
 
 
 def test_another_node_is_removed_for_good(world: World) -> None:

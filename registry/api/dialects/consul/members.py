@@ -4,6 +4,7 @@ Source: agent.md §3.4 and §3.7; api-docs/agent#list-members, #join-agent, #for
 """
 
 import asyncio
+import re
 import socket
 
 from registry import __version__
@@ -24,6 +25,7 @@ ALIVE = 1
 _ANY_SEGMENT = ("", "_all")
 _DIAL_SECONDS = 10.0  # Consul's gossip waits this long for a connection
 _LOOK_UP_SECONDS = 10.0
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 def own_member(server: Server) -> MemberShape:
@@ -109,7 +111,7 @@ async def _join_problems(address: str, server: Server) -> list[str]:
 def _split(address: str) -> tuple[str, int]:
     """Host and port; the port of gossip when there is none that can be one."""
     host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal() and int(port) <= 65535 and (":" not in host or host.endswith("]")):
+    if colon and _PORT.fullmatch(port) and int(port) <= 65535 and (":" not in host or host.endswith("]")):
         return host.strip("[]"), int(port)
     return address.strip("[]"), SERF_PORT
 

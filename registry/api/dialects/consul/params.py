@@ -18,6 +18,7 @@ _UNSIGNED = re.compile(r"[0-9]+")
 _SECONDS = re.compile(r"[+-]?[0-9]+")
 _LARGEST_INDEX = 2**64 - 1
 _LARGEST_SECONDS = 2**63 - 1
+_MOST_DIGITS = 21  # more than the largest number of 64 bits has
 _JITTER_SHARE = 16  # a wait is stretched by up to a sixteenth of itself
 
 
@@ -112,9 +113,9 @@ def _revalidates(cache_control: str) -> bool:
     for part in cache_control.lower().split(",") if cache_control else ():
         name, equals, value = part.strip().partition("=")
         if name in ("max-age", "stale-if-error") and equals:
-            if not _SECONDS.fullmatch(value) or abs(int(value)) > _LARGEST_SECONDS:
+            if not _SECONDS.fullmatch(value) or (seconds := _whole(value.lstrip("+-"))) > _LARGEST_SECONDS:
                 raise InvalidRequest("cache-control")
-            found = found or (name == "max-age" and int(value) == 0)
+            found = found or (name == "max-age" and seconds == 0)
         found = found or name == "must-revalidate"
     return found
 
@@ -135,10 +136,19 @@ def blocking(call: Call) -> tuple[float, int]:
     if wait <= 0:
         wait = settings.default_query_seconds
     wait = min(wait, settings.max_query_seconds)
-    index = query.value("index")
-    if index and (not _UNSIGNED.fullmatch(index) or int(index) > _LARGEST_INDEX):
+    text = query.value("index")
+    if text and not _UNSIGNED.fullmatch(text):
         raise InvalidRequest("index")
-    return wait * (1 + call.engine.random() / _JITTER_SHARE), int(index or 0)
+    index = _whole(text)
+    if index > _LARGEST_INDEX:
+        raise InvalidRequest("index")
+    return wait * (1 + call.engine.random() / _JITTER_SHARE), index
+
+
+def _whole(digits: str) -> int:
+    """The number, or one that is too large where it is: Python refuses to read thousands of digits."""
+    digits = digits.lstrip("0")[:_MOST_DIGITS]
+    return int(digits or "0")
 
 
 def node_meta(call: Call) -> tuple[tuple[str, str], ...]:

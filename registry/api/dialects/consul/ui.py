@@ -12,6 +12,7 @@ from registry.api.dialects.consul.params import read_options, refuse_enterprise,
 from registry.api.dialects.consul.reads import answer, failing_with_index, local_answer, predicate
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import ENTRY, UI_NODE
+from registry.api.http import accepts_gzip
 from registry.api.reply import Reply
 from registry.core.reading import State
 from registry.errors import InvalidRequest, RequestError
@@ -64,7 +65,11 @@ async def show_ui_node(call: Call) -> Reply:
     reply = await answer(
         call, topic, query, lambda view: wire_ui.ui_node(view, versions), options=options, consistency=False
     )
-    return reply if reply.body else Reply(status=404, content_type=None)
+    if reply.body:
+        return reply
+    # Consul's writer of packed answers lets the index headers through, the plain one does not
+    packing = accepts_gzip(call.headers.get("Accept-Encoding", ""))
+    return Reply(status=404, content_type=None, headers=reply.headers if packing else b"", waited=reply.waited)
 
 
 @endpoint("GET", "/v1/internal/ui/services", source=_SOURCE)

@@ -29,8 +29,8 @@ class OwnDialect:
         return Match(page.route, page.handler, path=page.path)
 
     def error_reply(self, error: RequestError | LogError) -> Reply:
-        """An error in plain text: only a query string that cannot be read comes here."""
-        return text_reply(getattr(error, "status", 500), f"{error}\n")
+        """The one error that comes here, in plain text: a query string that cannot be read."""
+        return text_reply(getattr(error, "status", 500), f"The query string cannot be read ({error})\n")
 
     def crash_reply(self) -> Reply:
         """What a fault of ours looks like from outside."""
