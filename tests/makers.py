@@ -126,7 +126,7 @@ def register_ttl(
 # Questions: each kind of topic with the rows that answers on it show
 
 
-HIDDEN = frozenset({"runs", "critical_at", "critical_index"})  # of a check: what no reader of it is shown
+HIDDEN = frozenset({"local", "runs", "critical_at", "critical_index"})  # fields that no reader is shown
 
 
 def as_seen(rows: Any) -> bytes:

@@ -9,7 +9,7 @@ reader sees all of it or nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -339,12 +339,12 @@ class Engine:
         """The answer of this moment."""
         return self.topics.answer(question)
 
-    async def after(self, question: Question, min_index: int, seconds: float) -> tuple[Answer, bool]:
+    def after(self, question: Question, min_index: int, seconds: float) -> Awaitable[tuple[Answer, bool]]:
         """The first answer with an index over `min_index`, or after `seconds` the one computed last.
 
         The second value says whether there was a wait.
         """
-        return await self.topics.after(question, min_index, seconds)
+        return self.topics.after(question, min_index, seconds)
 
     async def park(self, topic: Topic, holds: Callable[[State], bool], seconds: float) -> None:
         """Wait until `holds` is true, looked at after each touch of the topic, or `seconds` have gone by."""

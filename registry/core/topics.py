@@ -228,18 +228,14 @@ class Topics:
         try:
             return await waiter.future, True
         finally:
-            self._unpark(question, waiter)
+            self._unpark(question, watched, waiters, waiter)
 
-    def _unpark(self, question: Question, waiter: Waiter) -> None:
+    def _unpark(self, question: Question, watched: _Watched, waiters: dict[Waiter, None], waiter: Waiter) -> None:
         self.parked -= 1
         if waiter.timer is not None:
             waiter.timer.cancel()
-        watched = self._watched.get(question.topic)
-        group = watched.waiters.get(question.key) if watched is not None else None
-        if watched is None or group is None or waiter not in group[1]:
-            return
-        del group[1][waiter]
-        if not group[1]:
+        del waiters[waiter]
+        if not waiters:
             del watched.waiters[question.key]
             self._sweep(question.topic, watched)
 

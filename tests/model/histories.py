@@ -184,12 +184,12 @@ def histories(max_size: int = 25) -> st.SearchStrategy[History]:
 
 
 def aimed(state: State, command: Command) -> Command:
-    """An expiry or a removal as the engine would propose it now, at the check as it is; void with an index of its own."""
+    """An expiry or a removal as the engine would propose it now, at the check as it is; one with an index is void."""
     check = state.local_check(command.check_id) if isinstance(command, ExpireTtl | Reap) else None
-    if check is not None and isinstance(command, ExpireTtl):
-        return replace(command, create_index=check.create_index + command.create_index)
-    if check is not None and isinstance(command, Reap):
-        return replace(command, critical_index=check.critical_index + command.critical_index)
+    if check is not None and isinstance(command, ExpireTtl) and not command.create_index:
+        return replace(command, create_index=check.create_index)
+    if check is not None and isinstance(command, Reap) and not command.critical_index:
+        return replace(command, critical_index=check.critical_index)
     return command
 
 

@@ -65,7 +65,9 @@ async def test_scripts_have_to_be_allowed_after_all_else_is_right() -> None:
 
 
 async def test_a_check_of_the_node_to_the_byte(consul: Client) -> None:
-    await register_check(consul, Name="disk", Notes="n", HTTP="http://x", Interval="90s", DeregisterCriticalServiceAfter="1h")
+    await register_check(
+        consul, Name="disk", Notes="n", HTTP="http://x", Interval="90s", DeregisterCriticalServiceAfter="1h"
+    )
     assert (await consul.get("/v1/agent/checks")).text == (
         '{"disk":{"Node":"test-node","CheckID":"disk","Name":"disk","Status":"critical","Notes":"n","Output":"",'
         '"ServiceID":"","ServiceName":"","ServiceTags":[],"Type":"http","Interval":"1m30s","Timeout":"0s",'

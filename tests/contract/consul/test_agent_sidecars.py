@@ -21,15 +21,15 @@ async def port_of(consul: Client, name: str = "web") -> int:
     return port
 
 
-async def test_an_empty_sidecar_to_the_byte(consul: Client) -> None:
+async def test_an_empty_sidecar_takes_everything_from_its_service(consul: Client) -> None:
     await register(consul, **with_sidecar(), Tags=["a"], Meta={"k": "v"}, Address="10.0.0.1", Locality={"Region": "r"})
-    assert (await consul.get("/v1/agent/service/web-sidecar-proxy?pretty=no")).json == {
+    assert (await consul.get("/v1/agent/services")).json["web-sidecar-proxy"] == {
         "Kind": "connect-proxy", "ID": "web-sidecar-proxy", "Service": "web-sidecar-proxy", "Tags": ["a"],
         "Meta": {"k": "v"}, "Port": 21000, "Address": "10.0.0.1",
         "TaggedAddresses": {
             "lan_ipv4": {"Address": "10.0.0.1", "Port": 21000}, "wan_ipv4": {"Address": "10.0.0.1", "Port": 21000},
         },
-        "Weights": {"Passing": 1, "Warning": 1}, "EnableTagOverride": False, "ContentHash": "45dd1bcb7a9e1eec",
+        "Weights": {"Passing": 1, "Warning": 1}, "EnableTagOverride": False,
         "Proxy": {
             "DestinationServiceName": "web", "DestinationServiceID": "web", "LocalServiceAddress": "127.0.0.1",
             "LocalServicePort": 80, "MeshGateway": {}, "Expose": {},
