@@ -29,36 +29,36 @@ class Kind(NamedTuple):
     sleeps: dict[str, Command]
 
 
-def web(**fields: object) -> Command:
+def web(**fields: Any) -> Command:
     return register("web", **fields)
 
 
-def on_check(check_id: str, service: str = "", **fields: object) -> Command:
+def on_check(check_id: str, service: str = "", **fields: Any) -> Command:
     """A change of a check of n1, or of the node that `on` names."""
     on = str(fields.pop("on", "n1"))
     return register(on=on, skip_node_update=True, checks=(check(check_id, service, **fields),))
 
 
 BOTH = (web(checks=(check("web-check", "web"), check("node-check"))), register("db", on="n2", checks=(check("n2"),)))
-GREEN = {"node_meta": {"colour": "green"}}
+GREEN: dict[str, Any] = {"node_meta": {"colour": "green"}}
 
-NEVER = {
+NEVER: dict[str, Command] = {
     "the same registration": web(checks=(check("web-check", "web"), check("node-check"))),
     "a refused registration": register(checks=(check("c", "unknown"),)),
     "a removal of nothing": deregister("unknown", on="n2"),
 }
-OTHER_CHECK = {"a check of another node": on_check("n2", on="n2", status=CRITICAL)}
-OTHER_SERVICE = {
+OTHER_CHECK: dict[str, Command] = {"a check of another node": on_check("n2", on="n2", status=CRITICAL)}
+OTHER_SERVICE: dict[str, Command] = {
     "an unrelated service": register("cache", on="n2", skip_node_update=True),
     "a change of it": register("cache", on="n2", skip_node_update=True, port=81),
     "its removal": deregister("cache", on="n2"),
 }
-OTHER_NODE = {
+OTHER_NODE: dict[str, Command] = {
     "a new node": register(on="n3"),
     "a change of it": register(on="n3", node_address="10.0.0.3"),
     "its removal": deregister(on="n3"),
 }
-INSTANCE_LIFE = {
+INSTANCE_LIFE: dict[str, Command] = {
     "another instance": web(on="n3"),
     "a change of an instance": web(port=81),
     "a node row under it": web(port=81, node_address="10.0.0.9"),
@@ -66,25 +66,25 @@ INSTANCE_LIFE = {
     "the last instance goes": deregister("web"),
     "an instance comes back": web(),
 }
-CHECK_LIFE = {
+CHECK_LIFE: dict[str, Command] = {
     "a new check": on_check("new", "web"),
     "a check changes": on_check("new", "web", status=CRITICAL),
     "an output changes": on_check("new", "web", status=CRITICAL, output="why"),
     "a check goes": deregister(check_id="new"),
 }
-NODE_CHECK_LIFE = {
+NODE_CHECK_LIFE: dict[str, Command] = {
     "a new check of the node": on_check("new-node-check"),
     "it changes": on_check("new-node-check", status=WARNING),
     "it goes": deregister(check_id="new-node-check"),
 }
 PROXY = register_row(proxy_of("web", node="n4"))
-PROXY_LIFE = {
+PROXY_LIFE: dict[str, Command] = {
     "a change of the proxy": register_row(proxy_of("web", node="n4", port=81)),
     "the last proxy goes": deregister("web-proxy", on="n4"),
     "one comes back": PROXY,
     "one of another name": register_row(proxy_of("web", "other-proxy", node="n5")),
 }
-NATIVE = {"an instance that is native": register_row(instance("web", "native", node="n5", native=True))}
+NATIVE: dict[str, Command] = {"an instance that is native": register_row(instance("web", "native", node="n5", native=True))}
 
 KINDS = [
     Kind(

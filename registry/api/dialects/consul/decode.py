@@ -11,10 +11,11 @@ from typing import Any, Generic
 
 import msgspec
 
-from registry.api.dialects.consul.godecode import B, from_tree, merging_keys
+from registry.api.dialects.consul.godecode import B, from_tree
 from registry.api.dialects.consul.gojson import GoError, first_value
 from registry.errors import InvalidRequest
 
+_KEYS_OF_MANY = re.compile(rb'"(\w+)"\s*:\s*[{\[n]')  # before an object, a list or null: no text or number merges
 _SPACE_BEFORE_COLON = re.compile(rb'"\s+:')
 _NO_NAMESPACES = " - Namespaces are a Consul Enterprise feature"
 
@@ -28,10 +29,6 @@ class Decoder(Generic[B]):
     def __init__(self, body: type[B], *, words_namespace: bool = False) -> None:
         self._body = body
         self._fast = msgspec.json.Decoder(body).decode
-        self._merging = tuple(
-            (_as_sent(key), _opening(key), tuple(map(_as_sent, sorted(under))))
-            for key, under in merging_keys(body).items()
-        )
         self._words_namespace = words_namespace
 
     def __call__(self, body: bytes) -> B:
@@ -40,7 +37,7 @@ class Decoder(Generic[B]):
         Raises:
             InvalidRequest: `decode`; `problem` is Go's text.
         """
-        if not self._may_merge(body):
+        if not _may_merge(body):
             try:
                 return self._fast(body)
             except (ValueError, RecursionError, InvalidRequest):
@@ -65,17 +62,13 @@ class Decoder(Generic[B]):
             problem += _NO_NAMESPACES
         raise InvalidRequest("decode", problem=problem)
 
-    def _may_merge(self, body: bytes) -> bool:
-        """Whether a key that merges could stand twice; an escape could hide one."""
-        if b"\\u" in body:
-            return True
-        count = body.count
-        for key, opened, under in self._merging:
-            times = count(key)
-            twice = times > 1 and len(opened.findall(body)) > 1
-            if twice or (times and under and any(count(inner) > 1 for inner in under)):
-                return _may_repeat_a_key(body)
-        return False
+
+def _may_merge(body: bytes) -> bool:
+    """Whether a key that merges could stand twice in one object; an escape could hide one."""
+    if b"\\u" in body:
+        return True
+    keys: list[bytes] = _KEYS_OF_MANY.findall(body)
+    return len(keys) != len(set(keys)) and _may_repeat_a_key(body)
 
 
 def _may_repeat_a_key(body: bytes) -> bool:
@@ -93,12 +86,3 @@ def _keys(value: Any) -> int:
     if isinstance(value, dict):
         return len(value) + sum(_keys(inner) for inner in value.values() if isinstance(inner, dict | list))
     return sum(_keys(inner) for inner in value if isinstance(inner, dict | list)) if isinstance(value, list) else 0
-
-
-def _opening(key: str) -> re.Pattern[bytes]:
-    """The key before an object or a list: a text under the same key merges with nothing."""
-    return re.compile(re.escape(_as_sent(key)) + rb"\s*:\s*[{\[]")
-
-
-def _as_sent(key: str) -> bytes:
-    return f'"{key}"'.encode()

@@ -200,31 +200,3 @@ def _alias_type(body: type[Body]) -> str:
             name = wire_name(attribute) + "Snake" if "_" in key else key.capitalize()
             parts.append(f'{name} {pointer}{kind.go} "json:\\"{key}\\""')
     return f"struct {{ {'; '.join([*parts, '*structs.Alias'])} }}"
-
-
-def merging_keys(body: type[Body]) -> dict[str, frozenset[str]]:
-    """The keys of a body whose repetition merges instead of replacing, each with those anywhere under it.
-
-    They are the keys of maps, objects and lists of objects.
-    """
-    return {
-        key: frozenset(_merging_under(inner.body, set())) if isinstance(inner, Record) else frozenset()
-        for key, inner in _merging(body)
-    }
-
-
-def _merging(body: type[Body]) -> Iterator[tuple[str, Kind]]:
-    for key, _, kind, is_alias in _fields(body):
-        inner = kind.element if isinstance(kind, kinds.List | kinds.Map) else kind
-        if not is_alias and (isinstance(kind, kinds.Map) or isinstance(inner, Record)):
-            yield key, inner
-
-
-def _merging_under(body: type[Body], seen: set[type[Body]]) -> set[str]:
-    seen.add(body)
-    keys = set()
-    for key, inner in _merging(body):
-        keys.add(key)
-        if isinstance(inner, Record) and inner.body not in seen:
-            keys |= _merging_under(inner.body, seen)
-    return keys
