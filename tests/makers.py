@@ -258,7 +258,7 @@ async def parked(engine: Engine, reader: Awaitable[Answered]) -> "asyncio.Task[A
         if task.done():
             raise AssertionError(f"answered at once instead of waiting: {task.result()!r}")
         await asyncio.sleep(0)
-    return task  # type: ignore[return-value]  # ensure_future of a coroutine is a task
+    return task
 
 
 def port_of(engine: Engine, name: str = "web") -> int:

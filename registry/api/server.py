@@ -39,7 +39,8 @@ _REFUSED = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnectio
 _BAD_REQUEST = b"400 Bad Request"
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _SEPARATE_BYTES = 16_384  # from here on a body is not copied behind its head
-_LINGER_SECONDS = 10.0  # how long the rest of a body that nobody wanted is read before the connection is cut
+_SMALL_REST_BYTES = 256 << 10
+_LINGER_SECONDS = 2.0  # how long the rest of a body that nobody wanted is read before the connection is cut
 
 
 async def _refuse(request: web.BaseRequest) -> web.StreamResponse:
@@ -70,13 +71,15 @@ class Listener(web.Server):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_aligned", "_awaited_bytes", "_edge", "_raw")
+    __slots__ = ("_aligned", "_awaited_bytes", "_broken", "_edge", "_payload", "_raw")
 
     def __init__(self, listener: Listener, **options: Any) -> None:
         super().__init__(listener, **options)
         self._edge = listener.edge
         self._aligned = True  # the next byte to arrive is the first of a request
         self._awaited_bytes = 0  # of a body whose length is known
+        self._broken = False  # what has arrived is no HTTP: nothing after it is read
+        self._payload: StreamReader | None = None  # the body of the request at hand
         self._raw: bytes | None = None  # the request at hand, if it came whole and alone and without a body
 
     def data_received(self, data: bytes) -> None:
@@ -104,9 +107,19 @@ class Connection(RequestHandler):
                 return
             if not data.isascii():
                 data = with_ascii_line(data)
+        if self._broken:
+            return
         before = len(self._messages)
         super().data_received(data)
         self._note_alignment(data, idle, len(self._messages) - before)
+        self._note_fault()
+
+    def _note_fault(self) -> None:
+        """Once the parser has given up, so does the body that a handler may be waiting for."""
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._broken = True
+            if self._payload is not None and not self._payload.is_eof():
+                self._payload.set_exception(web.RequestPayloadError("the body is no HTTP"))
 
     def _note_alignment(self, data: bytes, idle: bool, parsed: int) -> None:
         """Keep track of whether requests and pieces of bytes begin together; once lost, it stays lost."""
@@ -144,11 +157,11 @@ class Connection(RequestHandler):
                     status = _TOO_LARGE if isinstance(message.exc, LineTooLong) else _BAD_REQUEST
                     self._write(_REFUSED % (status, status))
                     break
-                self._request_in_progress = True
+                self._request_in_progress, self._payload = True, payload
                 try:
                     keep = await self._serve(message, payload)
                 finally:
-                    self._request_in_progress = False
+                    self._request_in_progress, self._payload = False, None
                     if self._handler_waiter is not None and not self._handler_waiter.done():
                         self._handler_waiter.set_result(None)
                 if not keep or self._close:
@@ -177,7 +190,9 @@ class Connection(RequestHandler):
         head, reply = await self._edge.respond(message.method, message.path, message.headers, remote, read_body, raw)
         if self.transport is None:
             return False
-        keep = not message.should_close and not self._close and await self._drained(payload)
+        keep = not message.should_close and not self._close and not self._upgraded
+        if not payload.is_eof():  # nobody wanted the body, or not all of it
+            keep = keep and _is_small(message) and await self._drained(payload)
         if reply.stream is not None:
             await self._stream(head, reply, message)
             return False
@@ -186,6 +201,8 @@ class Connection(RequestHandler):
         self._write(b"".join(parts if message.method == "HEAD" else (*parts, reply.body)))
         if self._paused:
             await self._drain_helper()
+        if not keep and not payload.is_eof() and not self._broken:
+            await self._drained(payload)  # a connection closed on unread bytes is reset, and the answer with it
         return keep
 
     def _write(self, data: bytes) -> None:
@@ -241,17 +258,32 @@ class Connection(RequestHandler):
         if accepts_gzip(message.headers.get("Accept-Encoding", "")):
             packer = zlib.compressobj(wbits=31)
             head += b"Content-Encoding: gzip\r\n"
-        self._write(b"".join((head, b"Transfer-Encoding: chunked\r\n", _CLOSE, self._edge.stamp.date(), b"\r\n")))
+        chunked = message.version == HttpVersion11
+        encoding = b"Transfer-Encoding: chunked\r\n" if chunked else b""  # before 1.1 the end is that of the connection
+        self._write(b"".join((head, encoding, _CLOSE, self._edge.stamp.date(), b"\r\n")))
         async for piece in reply.stream:
             if self.transport is None:
                 return
             if packer is not None:
                 piece = packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
             if piece:
-                self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self._write(_chunk(piece) if chunked else piece)
             await self._drain_helper()
         rest = packer.flush() if packer is not None else b""
-        self._write((b"%x\r\n%b\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
+        if chunked:
+            rest = (_chunk(rest) if rest else b"") + b"0\r\n\r\n"
+        self._write(rest)
+
+
+def _chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def _is_small(message: RawRequestMessage) -> bool:
+    """Whether the rest of a body is worth reading to keep the connection: as Go's servers decide."""
+    length = message.headers.get("Content-Length", "")
+    waits = message.headers.get("Expect", "").lower() == "100-continue"
+    return not waits and length.isdecimal() and len(length) < 7 and int(length) <= _SMALL_REST_BYTES
 
 
 def _within(body: bytes, limit_bytes: int) -> bytes:

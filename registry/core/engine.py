@@ -29,6 +29,7 @@ from registry.core.topics import Answer, Question, Topics, resolve
 from registry.errors import InvalidRequest, LogUnavailable, RequestError, TooManyRequests
 from registry.log.base import Condition, Due, Entry, Log, OwnId, Record, Reset
 from registry.model.check import CRITICAL, Check
+from registry.model.names import fold
 from registry.model.topic import Topic
 from registry.state.changes import Changes
 from registry.state.local_checks import expired_output, is_ttl
@@ -239,16 +240,23 @@ class Engine:
         self.state.lay_output(check_id, output, changes)
         self.topics.changed(changes)
         if not self.state.output_waits(check_id):
-            self._outputs.forget(check_id)
+            self._outputs.forget(fold(check_id))
         elif not waits:
             interval = self.options.check_update_interval_seconds
-            self._outputs.defer(check_id, interval * (0.5 + self.random()))
+            self._outputs.defer(fold(check_id), interval * (0.5 + self.random()))
 
-    def _flush_output(self, check_id: str) -> None:
-        """Bring a deferred text into the log, if it is still newer than what the log has."""
-        check = self.state.local_check(check_id)
-        if check is not None and self.state.output_waits(check_id):
-            self._submit(UpdateCheck(check_id, check.status, check.output, check.create_index))
+    def _flush_output(self, key: str) -> None:
+        """Bring a deferred text into the log, if it is still newer than what the log has.
+
+        Args:
+            key: the folded id; the check may have been registered again in another spelling meanwhile.
+        """
+        stored = self.state.checks.get(self.state.own_key(), {}).get(key)
+        if stored is None or not self.state.output_waits(stored.id):
+            return
+        newest = self.state.local_check(stored.id)
+        assert newest is not None
+        self._submit(UpdateCheck(newest.id, newest.status, newest.output, newest.create_index))
 
     def _enqueue(
         self, command: Command, keys: tuple[WriteKey, ...] | None = None, condition: Condition | None = None

@@ -18,26 +18,26 @@ class DeferredOutputs:
         self._flush = flush
         self._timers: dict[str, TimerHandle] = {}
 
-    def defer(self, check_id: str, seconds: float) -> None:
+    def defer(self, key: str, seconds: float) -> None:
         """Flush the check's text in `seconds`, at once when that is 0; an earlier time for it is void."""
-        self.forget(check_id)
+        self.forget(key)
         if seconds <= 0:
-            self._flush(check_id)
+            self._flush(key)
         else:
-            self._timers[check_id] = self._clock.call_later(seconds, partial(self._due, check_id))
+            self._timers[key] = self._clock.call_later(seconds, partial(self._due, key))
 
-    def forget(self, check_id: str) -> None:
+    def forget(self, key: str) -> None:
         """The log has the check's newest text: nothing is due."""
-        timer = self._timers.pop(check_id, None)
+        timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
 
-    def _due(self, check_id: str) -> None:
-        del self._timers[check_id]
-        self._flush(check_id)
+    def _due(self, key: str) -> None:
+        del self._timers[key]
+        self._flush(key)
 
     def flush(self) -> None:
         """Flush everything now: the server is going down."""
-        for check_id, timer in list(self._timers.items()):
+        for key, timer in list(self._timers.items()):
             timer.cancel()
-            self._due(check_id)
+            self._due(key)

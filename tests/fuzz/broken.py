@@ -7,8 +7,9 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.fuzz.drafts import Draft, spoiled
+from tests.fuzz.drafts import Draft
 from tests.fuzz.seeds import requests_for
+from tests.fuzz.spoilers import spoiled
 
 HUGE_HEAD_BYTES = (1 << 20) + 100  # over the limit of a head
 READS = ("/v1/health/service/", "/v1/catalog/services", "/v1/agent/services", "/v1/status/leader", "/v1/agent/service/")
@@ -59,7 +60,7 @@ def _torn(data: bytes, chance: random.Random) -> list[bytes]:
 
 
 def _request(chance: random.Random, *paths: str, right: bool = True) -> bytes:
-    """A whole request that is right, or spoiled as `drafts.py` does it."""
+    """A whole request that is right, or spoiled as `spoilers.py` does it."""
     path = chance.choice(paths or READS + WRITES)
     draft = requests_for("PUT" if path in WRITES else "GET", path, chance)
     draft.query = [pair for pair in draft.query if pair[0] not in ("index", "hash")]  # nobody moves the clock here

@@ -1,24 +1,16 @@
 """Right requests for every route that is built, as a table: route → a maker of such requests.
 
-Owns their names and values, which are few, so that requests meet each other's rows. What becomes of them is
-`drafts.py`. Source: agent.md, catalog.md, health.md, common.md §12, status_operator_snapshot_ui.md.
+Owns the table. Bodies are `bodies.py`, what becomes of a request `spoilers.py`.
+Source: agent.md, catalog.md, health.md, common.md §12, status_operator_snapshot_ui.md.
 """
 
 import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.fuzz import words
+from tests.fuzz import bodies, words
 from tests.fuzz.drafts import Draft
 from tests.fuzz.trees import tree_of
-
-NAMES = ("web", "Web", "db", "api", "consul")
-IDS = ("web-1", "web-2", "db-1", "api", "web-1-sidecar-proxy")
-CHECKS = ("service:web-1", "service:web-1:2", "mem", "Mem", "disk", "_node_maintenance")
-NODES = ("n1", "N1", "n2", "test-node")
-NODE_IDS = ("", "8f246b77-f3e1-ff88-5b48-8ec93abf3e05", "11111111-2222-3333-4444-555555555555")
-STATUSES = ("passing", "warning", "critical", "", "passing", "critical", "none")
-HIDDEN = 0.3  # how often an optional part of a body is there
 
 Maker = Callable[[random.Random, str, str], Draft]  # chance, method, path of the route
 
@@ -63,118 +55,35 @@ _SELECTIONS: tuple[Callable[[random.Random], tuple[str, str]], ...] = (
 
 
 def _service(chance: random.Random, method: str, path: str) -> Draft:
-    draft = Draft(method, path, body=tree_of(_service_body(chance)))
+    draft = Draft(method, path, body=tree_of(bodies.service_body(chance)))
     if chance.random() < 0.2:
         draft.query.append(("replace-existing-checks", chance.choice(("", "true"))))
     return draft
 
 
-def _service_body(chance: random.Random) -> dict[str, Any]:
-    """A service with some of all that it may have."""
-    parts: dict[str, Callable[[], Any]] = {
-        "ID": lambda: chance.choice(IDS),
-        "Tags": lambda: ["a", "B", "v1"],
-        "Address": lambda: _mostly("10.0.0.1", chance, "host.local", "2001:db8::1", "::"),
-        "TaggedAddresses": lambda: {
-            chance.choice(("lan", "lan_ipv4", "lan_ipv6")): {"Address": "10.0.0.2", "Port": 80}
-        },
-        "Meta": lambda: {"v": "1", _mostly("a-b", chance, "a b", "consul-x", ""): "2"},
-        "Port": lambda: chance.randrange(1, 65536),
-        "SocketPath": lambda: "/run/web.sock",
-        "EnableTagOverride": lambda: True,
-        "Weights": lambda: {"Passing": _mostly(5, chance, 0), "Warning": 1},
-        "Locality": lambda: {"Region": "r", "Zone": "z"},
-        "Check": lambda: _check_body(chance),
-        "Checks": lambda: [{**_check_body(chance), "CheckID": name} for name in ("service:web-1:2", "mem")],
-        "Connect": lambda: chance.choice(
-            ({"Native": True}, {"SidecarService": {}}, {"SidecarService": _sidecar_body(chance)})
-        ),
-        "Proxy": lambda: _proxy_body(chance),
-        "Token": lambda: "t",
-    }
-    body = {"Name": chance.choice(NAMES), **_some(parts, chance)}
-    if "Proxy" in body:
-        body |= {"Kind": chance.choice(("connect-proxy", "mesh-gateway", "ingress-gateway")), "Port": 20000}
-    return body
-
-
-def _sidecar_body(chance: random.Random) -> dict[str, Any]:
-    return {"Port": 21005, "Proxy": _proxy_body(chance), "Checks": [_check_body(chance)], "Tags": ["s"]}
-
-
-def _proxy_body(chance: random.Random) -> dict[str, Any]:
-    upstream = {"DestinationType": "service", "DestinationName": "db", "LocalBindPort": 9191}
-    upstream |= {"Config": {"a": [1, None, 2.5]}, "MeshGateway": {"Mode": "local"}}
-    parts: dict[str, Callable[[], Any]] = {
-        "DestinationServiceID": lambda: "web-1",
-        "LocalServiceAddress": lambda: "127.0.0.1",
-        "LocalServicePort": lambda: 80,
-        "Mode": lambda: "transparent",
-        "TransparentProxy": lambda: {"OutboundListenerPort": 15001, "DialedDirectly": True},
-        "Config": lambda: {"x": {"y": [1, "2", None]}, "n": 1e10},
-        "Upstreams": lambda: [upstream],
-        "MeshGateway": lambda: {"Mode": "remote"},
-        "Expose": lambda: {
-            "Checks": True,
-            "Paths": [{"ListenerPort": 21500, "Path": "/h", "LocalPathPort": 80, "Protocol": "http"}],
-        },
-        "EnvoyExtensions": lambda: [{"Name": "x", "Required": False, "Arguments": {"a": 1}}],
-        "AccessLogs": lambda: {"Enabled": True, "Type": "file", "Path": "/x"},
-    }
-    return {"DestinationServiceName": "web", **_some(parts, chance)}
-
-
-def _check_body(chance: random.Random) -> dict[str, Any]:
-    """What a check does, and some of what it may say besides."""
-    kinds: tuple[dict[str, Any], ...] = (
-        {"TTL": chance.choice(("10s", "1h", 5_000_000_000))},
-        {"HTTP": "http://127.0.0.1:1/x", "Interval": "10s", "Method": "POST", "Header": {"X": ["1", "2"]}, "Body": "b"},
-        {"TCP": "127.0.0.1:1", "Interval": "10s", "Timeout": "1s"},
-        {"UDP": "127.0.0.1:1", "Interval": "10s"},
-        {"GRPC": "127.0.0.1:1/x", "Interval": "10s", "GRPCUseTLS": True},
-        {"H2PING": "127.0.0.1:1", "Interval": "10s", "H2PingUseTLS": False},
-        {"Args": ["/bin/true"], "Interval": "10s"},
-        {"DockerContainerID": "x", "Args": ["/bin/true"], "Interval": "10s"},
-        {"OSService": "x", "Interval": "10s"},
-        {"AliasService": "web-1"},
-        {"AliasNode": "n1", "AliasService": "db"},
-    )
-    parts: dict[str, Callable[[], Any]] = {
-        "Name": lambda: "a check",
-        "Notes": lambda: "notes",
-        "Status": lambda: chance.choice(STATUSES),
-        "DeregisterCriticalServiceAfter": lambda: chance.choice(("1m", "90m")),
-        "SuccessBeforePassing": lambda: 2,
-        "FailuresBeforeCritical": lambda: 3,
-        "OutputMaxSize": lambda: 10,
-        "TLSSkipVerify": lambda: True,
-    }
-    return {**chance.choices(kinds, weights=[12] + [1] * (len(kinds) - 1))[0], **_some(parts, chance)}
-
-
 def _check(chance: random.Random, method: str, path: str) -> Draft:
-    body = {"Name": chance.choice(CHECKS), **_check_body(chance)}
+    body = {"Name": chance.choice(bodies.CHECKS), **bodies.check_body(chance)}
     if chance.random() < 0.4:
-        body["ServiceID"] = chance.choice(IDS)
+        body["ServiceID"] = chance.choice(bodies.IDS)
     if chance.random() < 0.4:
-        body["ID"] = chance.choice(CHECKS)
+        body["ID"] = chance.choice(bodies.CHECKS)
     return Draft(method, path, body=tree_of(body))
 
 
 def _beat(chance: random.Random, method: str, path: str) -> Draft:
-    draft = Draft(method, path, argument=chance.choice(CHECKS))
+    draft = Draft(method, path, argument=chance.choice(bodies.CHECKS))
     if chance.random() < 0.7:
         draft.query.append(("note", words.text(chance)))
     return draft
 
 
 def _update(chance: random.Random, method: str, path: str) -> Draft:
-    return Draft(method, path, argument=chance.choice(CHECKS),
-                 body=tree_of({"Status": chance.choice(STATUSES), "Output": words.text(chance)}))  # fmt: skip
+    return Draft(method, path, argument=chance.choice(bodies.CHECKS),
+                 body=tree_of({"Status": chance.choice(bodies.STATUSES), "Output": words.text(chance)}))  # fmt: skip
 
 
 def _maintenance(chance: random.Random, method: str, path: str) -> Draft:
-    argument = chance.choice(IDS) if path.endswith("/") else ""
+    argument = chance.choice(bodies.IDS) if path.endswith("/") else ""
     return Draft(method, path, argument=argument, enable=chance.choice(("true", "false")), reason="r")
 
 
@@ -199,66 +108,40 @@ def _empty_write(*arguments: str) -> Maker:
 
 
 def _register(chance: random.Random, method: str, path: str) -> Draft:
-    node = chance.choice(NODES)
+    node = chance.choice(bodies.NODES)
     parts: dict[str, Callable[[], Any]] = {
-        "ID": lambda: chance.choice(NODE_IDS),
+        "ID": lambda: chance.choice(bodies.NODE_IDS),
         "Datacenter": lambda: "dc1",
         "TaggedAddresses": lambda: {"lan": "10.0.0.1"},
         "NodeMeta": lambda: {"v": "1"},
         "SkipNodeUpdate": lambda: True,
-        "Service": lambda: _catalog_service(chance),
-        "Check": lambda: _catalog_check(chance),
-        "Checks": lambda: [_catalog_check(chance), {**_catalog_check(chance), "Node": node}],
+        "Service": lambda: bodies.catalog_service(chance),
+        "Check": lambda: bodies.catalog_check(chance),
+        "Checks": lambda: [bodies.catalog_check(chance), {**bodies.catalog_check(chance), "Node": node}],
         "Locality": lambda: {"Region": "r"},
-        "PeerName": lambda: _mostly("", chance, "p"),
+        "PeerName": lambda: bodies.mostly("", chance, "p"),
         "CreateIndex": lambda: 7,
     }
-    return Draft(method, path, body=tree_of({"Node": node, "Address": "10.0.0.1", **_some(parts, chance, often=0.45)}))
-
-
-def _catalog_service(chance: random.Random) -> dict[str, Any]:
-    body = _service_body(chance)
-    body["Service"] = body.pop("Name")
-    return {key: value for key, value in body.items() if key not in ("Check", "Checks", "Token")}
-
-
-def _catalog_check(chance: random.Random) -> dict[str, Any]:
-    parts: dict[str, Callable[[], Any]] = {
-        "CheckID": lambda: chance.choice(CHECKS),
-        "Notes": lambda: "n",
-        "Output": lambda: words.text(chance),
-        "ServiceID": lambda: chance.choice(IDS),
-        "ServiceTags": lambda: ["x"],
-        "Type": lambda: "http",
-        "Interval": lambda: "10s",
-        "ExposedPort": lambda: 1,
-        "Definition": lambda: {"HTTP": "http://x", "Interval": "10s", "TTL": 5, "Header": {"a": ["b"]}, "Unknown": 1},
-    }
-    return {"Name": chance.choice(CHECKS), "Status": chance.choice(STATUSES), **_some(parts, chance)}
+    return Draft(
+        method, path, body=tree_of({"Node": node, "Address": "10.0.0.1", **bodies.some(parts, chance, often=0.45)})
+    )
 
 
 def _deregister(chance: random.Random, method: str, path: str) -> Draft:
     parts: dict[str, Callable[[], Any]] = {
-        "ServiceID": lambda: chance.choice(IDS),
-        "CheckID": lambda: chance.choice(CHECKS),
+        "ServiceID": lambda: chance.choice(bodies.IDS),
+        "CheckID": lambda: chance.choice(bodies.CHECKS),
     }
-    return Draft(method, path, body=tree_of({"Node": chance.choice(NODES), **_some(parts, chance, often=0.5)}))
-
-
-def _mostly(usual: Any, chance: random.Random, *others: Any) -> Any:
-    """The usual value, or now and then another one, which may not be right."""
-    return usual if chance.random() < 0.8 else chance.choice(others)
-
-
-def _some(parts: dict[str, Callable[[], Any]], chance: random.Random, often: float = HIDDEN) -> dict[str, Any]:
-    return {name: make() for name, make in parts.items() if chance.random() < often}
+    return Draft(
+        method, path, body=tree_of({"Node": chance.choice(bodies.NODES), **bodies.some(parts, chance, often=0.5)})
+    )
 
 
 MAKERS: dict[str, Maker] = {
     "/health": _read(),
     "/health/ready": _read(),
     "/metrics": _read(selects=False),
-    "/v1/agent/check/deregister/": _empty_write(*CHECKS),
+    "/v1/agent/check/deregister/": _empty_write(*bodies.CHECKS),
     "/v1/agent/check/fail/": _beat,
     "/v1/agent/check/pass/": _beat,
     "/v1/agent/check/register": _check,
@@ -266,8 +149,8 @@ MAKERS: dict[str, Maker] = {
     "/v1/agent/check/warn/": _beat,
     "/v1/agent/checks": _read(),
     "/v1/agent/force-leave/": _empty_write("test-node", "n1"),
-    "/v1/agent/health/service/id/": _read(*IDS),
-    "/v1/agent/health/service/name/": _read(*NAMES),
+    "/v1/agent/health/service/id/": _read(*bodies.IDS),
+    "/v1/agent/health/service/name/": _read(*bodies.NAMES),
     "/v1/agent/host": _read(),
     "/v1/agent/join/": _join,
     "/v1/agent/leave": _empty_write(),
@@ -278,32 +161,32 @@ MAKERS: dict[str, Maker] = {
     "/v1/agent/monitor": _read(),
     "/v1/agent/reload": _empty_write(),
     "/v1/agent/self": _read(),
-    "/v1/agent/service/": _read(*IDS),
-    "/v1/agent/service/deregister/": _empty_write(*IDS),
+    "/v1/agent/service/": _read(*bodies.IDS),
+    "/v1/agent/service/deregister/": _empty_write(*bodies.IDS),
     "/v1/agent/service/maintenance/": _maintenance,
     "/v1/agent/service/register": _service,
     "/v1/agent/services": _read(),
     "/v1/agent/token/": _token,
     "/v1/agent/version": _read(),
-    "/v1/catalog/connect/": _read(*NAMES),
+    "/v1/catalog/connect/": _read(*bodies.NAMES),
     "/v1/catalog/datacenters": _read(),
     "/v1/catalog/deregister": _deregister,
-    "/v1/catalog/gateway-services/": _read(*NAMES),
-    "/v1/catalog/node-services/": _read(*NODES, *NODE_IDS, "8f"),
-    "/v1/catalog/node/": _read(*NODES, *NODE_IDS, "8"),
+    "/v1/catalog/gateway-services/": _read(*bodies.NAMES),
+    "/v1/catalog/node-services/": _read(*bodies.NODES, *bodies.NODE_IDS, "8f"),
+    "/v1/catalog/node/": _read(*bodies.NODES, *bodies.NODE_IDS, "8"),
     "/v1/catalog/nodes": _read(),
     "/v1/catalog/register": _register,
-    "/v1/catalog/service/": _read(*NAMES),
+    "/v1/catalog/service/": _read(*bodies.NAMES),
     "/v1/catalog/services": _read(),
     "/v1/coordinate/datacenters": _read(),
-    "/v1/health/checks/": _read(*NAMES),
-    "/v1/health/connect/": _read(*NAMES),
-    "/v1/health/ingress/": _read(*NAMES),
-    "/v1/health/node/": _read(*NODES),
-    "/v1/health/service/": _read(*NAMES),
-    "/v1/health/state/": _read("any", *STATUSES[:4]),
+    "/v1/health/checks/": _read(*bodies.NAMES),
+    "/v1/health/connect/": _read(*bodies.NAMES),
+    "/v1/health/ingress/": _read(*bodies.NAMES),
+    "/v1/health/node/": _read(*bodies.NODES),
+    "/v1/health/service/": _read(*bodies.NAMES),
+    "/v1/health/state/": _read("any", *bodies.STATUSES[:4]),
     "/v1/internal/ui/catalog-overview": _read(),
-    "/v1/internal/ui/node/": _read(*NODES),
+    "/v1/internal/ui/node/": _read(*bodies.NODES),
     "/v1/internal/ui/nodes": _read(),
     "/v1/internal/ui/services": _read(),
     "/v1/status/leader": _read(),

@@ -12,9 +12,10 @@ from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.own.pages import endpoint as pages
 from tests.fuzz import oracle
 from tests.fuzz.broken import broken
-from tests.fuzz.drafts import Draft, spoiled
+from tests.fuzz.drafts import Draft
 from tests.fuzz.findings import REQUESTS, SEED, Findings
 from tests.fuzz.seeds import MAKERS, OFTEN, requests_for
+from tests.fuzz.spoilers import spoiled
 from tests.fuzz.target import Target, target
 from tests.fuzz.wire import Answer
 

@@ -31,7 +31,7 @@ def test_a_command_is_read_back_as_it_was_written(kind: type[Command]) -> None:
 
 @pytest.mark.parametrize("row", [Node, Instance, Check], ids=lambda kind: kind.__name__)
 def test_a_row_is_read_back_as_it_was_written(row: type) -> None:
-    decoder = msgspec.msgpack.Decoder(row)
+    decoder: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(row)
 
     @examples
     @given(values(msgspec.inspect.type_info(row)))

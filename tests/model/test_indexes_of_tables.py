@@ -73,8 +73,8 @@ def check_references(state: State) -> None:
         assert node in state.node_rows
     for (node, _), row in checks(state).items():
         assert not row.service_id or row.service_id.lower() in state.instances[node]
-    for row in state.node_rows.values():
-        assert not row.id or state.node_rows[state.node_of_id[row.id.lower()]] is row
+    for node_row in state.node_rows.values():
+        assert not node_row.id or state.node_rows[state.node_of_id[node_row.id.lower()]] is node_row
 
 
 def check_mesh_addresses(state: State) -> None:

@@ -84,7 +84,9 @@ PROXY_LIFE: dict[str, Command] = {
     "one comes back": PROXY,
     "one of another name": register_row(proxy_of("web", "other-proxy", node="n5")),
 }
-NATIVE: dict[str, Command] = {"an instance that is native": register_row(instance("web", "native", node="n5", native=True))}
+NATIVE: dict[str, Command] = {
+    "an instance that is native": register_row(instance("web", "native", node="n5", native=True))
+}
 
 KINDS = [
     Kind(

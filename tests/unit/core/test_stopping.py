@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.commands import RaiseLevel
+from registry.commands import Command, RaiseLevel
 from registry.commands.codec import encoded
 from registry.core import proposals
 from registry.core.engine import Engine, Options
@@ -93,14 +93,18 @@ def _break(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(state_store._APPLY, RaiseLevel, broken)
 
 
-@pytest.mark.parametrize("when", ["before", "with", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "around"])
 async def test_nobody_waits_for_ever_on_an_engine_that_gave_up(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     _break(monkeypatch)
     rig.log.hold()
     bad = RaiseLevel(2)
-    written = {"before": [register("web"), bad], "with": [register("web"), bad, register("db")], "after": [bad]}
+    written: dict[str, list[Command]] = {
+        "before": [register("web"), bad],
+        "after": [bad, register("db")],
+        "around": [register("web"), bad, register("db")],
+    }
     writers = [rig.begin(command) for command in written[when]]
     await turns()
     rig.log.release()

@@ -136,8 +136,9 @@ def test_names_in_any_case_share_their_index(world: World) -> None:
 def test_every_row_of_the_catalog_shows_when_it_was_made_and_changed(world: World) -> None:
     world.apply(register("web", port=81, checks=(check("web-check", "web", status=CRITICAL),)))
     [entry, _] = world.state.entries("web")
-    rows = (entry.node, entry.instance, *entry.checks)
-    assert [(one.create_index, one.modify_index) for one in rows] == [(2, 2), (2, 6), (2, 2), (2, 6)]
+    assert (entry.node.create_index, entry.node.modify_index) == (2, 2)
+    assert (entry.instance.create_index, entry.instance.modify_index) == (2, 6)
+    assert [(one.create_index, one.modify_index) for one in entry.checks] == [(2, 2), (2, 6)]
 
 
 def test_local_rows_have_no_index_of_their_own(world: World) -> None:

@@ -54,9 +54,9 @@ def test_a_node_is_seen_with_all_that_is_on_it(world: World) -> None:
 
 def test_unknown_names_find_nothing(world: World) -> None:
     state = world.state
-    assert state.node("none") is state.node_view("none") is None
-    assert state.placed("none") == state.entries("none") == state.connect_entries("none") == []
-    assert state.checks_of_node("none") == state.checks_of_service("none") == state.checks_in_state("none") == []
+    assert (state.node("none"), state.node_view("none")) == (None, None)
+    assert [*state.placed("none"), *state.entries("none"), *state.connect_entries("none")] == []
+    assert [*state.checks_of_node("none"), *state.checks_of_service("none"), *state.checks_in_state("none")] == []
 
 
 def test_the_agent_finds_its_rows_by_exact_ids_and_names(world: World) -> None:
