@@ -1,7 +1,9 @@
 """Random histories: commands about few enough names that they meet each other, and what becomes of them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,157 +32,178 @@ from registry.model.service import Instance, Proxy
 from registry.state.changes import Changes
 from registry.state.snapshot import Frozen
 from registry.state.store import State
-from tests.makers import HERE, HERE_ID, start_server
+from tests.makers import (
+    HERE,
+    HERE_ID,
+    check,
+    proxy_of,
+    register,
+    register_local,
+    register_row,
+    start_server,
+    ttl,
+)
 
 History = list[Command]
+Row = TypeVar("Row")
 
-# Histories of up to 25 commands each; more of them by hand, with a longer --timeout.
+# Histories of some 30 commands each; more of them by hand, with a longer --timeout.
 examples = settings(max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "50")))
 
-NODES = ["n1", "N1", "n2", HERE]
-NODE_IDS = ["", "aa00", "AA00", "aa11", HERE_ID]
+NODES = ["n1", "n1", "N1", "n2", HERE]
+NODE_IDS = ["", "", "aa00", "AA00", "aa11", HERE_ID]
 SERVICES = ["web", "Web", "db", "consul"]
-SERVICE_IDS = ["web", "WEB", "db", "web-sidecar-proxy", "consul"]
-CHECKS = ["c1", "C1", "c2", "serfHealth", "_node_maintenance"]
-STATUSES = ["passing", "warning", "critical", "Passing", "odd"]
+SERVICE_IDS = ["web", "web", "WEB", "db", "web-sidecar-proxy", "consul"]
+CHECKS = ["c1", "c1", "C1", "c2", "serfHealth", "_node_maintenance"]
+STATUSES = ["passing", "passing", "warning", "critical", "critical", "Passing", "odd"]
+TTL = CheckDefinition(ttl_ns=10**10)
+TTL_WITH_LIMIT = CheckDefinition(ttl_ns=10**10, deregister_critical_service_after_ns=1)
 
 node_names = st.sampled_from(NODES)
 service_ids = st.sampled_from(SERVICE_IDS)
 check_ids = st.sampled_from(CHECKS)
-statuses = st.sampled_from(STATUSES)
 outputs = st.sampled_from(["", "o", "other"])
 
-nodes = st.builds(
+
+def pool(make: Callable[..., Row], size: int = 300, **fields: list[Any]) -> st.SearchStrategy[Row]:
+    """Rows that differ in all these fields, made beforehand: each is one choice, so that histories can be long."""
+    chance = Random(0)
+    return st.sampled_from([make(**{name: chance.choice(some) for name, some in fields.items()}) for _ in range(size)])
+
+
+nodes = pool(
     Node,
-    name=node_names,
-    id=st.sampled_from(NODE_IDS),
-    address=st.sampled_from(["10.0.0.1", "10.0.0.2"]),
-    meta=st.sampled_from([None, {}, {"colour": "green"}]),
+    name=NODES,
+    id=NODE_IDS,
+    address=["10.0.0.1", "10.0.0.2"],
+    meta=[None, {}, {"colour": "green"}],
 )
-definitions = st.sampled_from(
-    [None, CheckDefinition(ttl_ns=10**10), CheckDefinition(ttl_ns=10**10, deregister_critical_service_after_ns=1)]
+instances = pool(
+    Instance,
+    node=[""],
+    id=SERVICE_IDS,
+    name=SERVICES,
+    kind=["", "", "connect-proxy"],
+    tags=[None, (), ("a",), ("b", "a")],
+    meta=[None, None, None, {}, {"k": "v"}],
+    port=[0, 80, 80, 21000],
+    socket_path=["", "", "/s"],
+    proxy=[None, Proxy(destination_service_name="web"), Proxy(destination_service_name="DB")],
+    native=[False, False, True],
 )
-proxies = st.sampled_from([None, Proxy(destination_service_name="web"), Proxy(destination_service_name="DB")])
+checks = pool(
+    Check,
+    node=[""],
+    id=CHECKS,
+    name=["", "name"],
+    status=STATUSES,
+    output=["", "o"],
+    type=["", "ttl"],
+    runs=[None, TTL, TTL_WITH_LIMIT],
+)
+BAD_META = {"bad key": "1"}
 
 
-def instances(node: st.SearchStrategy[str]) -> st.SearchStrategy[Instance]:
-    return st.builds(
-        Instance,
-        node=node,
-        id=service_ids,
-        name=st.sampled_from(SERVICES),
-        kind=st.sampled_from(["", "connect-proxy"]),
-        tags=st.sampled_from([None, (), ("a",), ("b", "a")]),
-        meta=st.sampled_from([None, {}, {"k": "v"}, {"bad key": "1"}]),
-        port=st.sampled_from([0, 80, 21000]),
-        socket_path=st.sampled_from(["", "/s"]),
-        proxy=proxies,
-        native=st.booleans(),
-    )
-
-
-def checks(node: st.SearchStrategy[str], owners: list[str]) -> st.SearchStrategy[Check]:
-    return st.builds(
-        Check,
-        node=node,
-        id=st.sampled_from([*CHECKS, ""]) if "" in owners else check_ids,
-        name=st.sampled_from(["", "name"]),
-        status=statuses,
-        output=outputs,
-        service_id=st.sampled_from(owners),
-        type=st.sampled_from(["", "ttl"]),
-    )
+def now_and_then(draw: st.DrawFn) -> bool:
+    """Once in ten times."""
+    return draw(st.integers(0, 9)) == 9
 
 
 @st.composite
 def registrations(draw: st.DrawFn) -> Register:
-    """Mostly on the node they name; now and then with a check of another one."""
+    """Of a node, mostly with an instance and checks of it; now and then one that must be refused."""
     node = draw(nodes)
-    here = st.just(node.name)
-    some_checks = draw(st.lists(checks(here, ["", "", *SERVICE_IDS]), max_size=3))
-    if draw(st.integers(0, 19)) == 0:
-        some_checks.append(draw(checks(node_names, [""])))
-    return Register(
-        node=node,
-        service=draw(st.none() | instances(here)),
-        checks=tuple(some_checks),
-        skip_node_update=draw(st.booleans()),
-    )
-
-
-local_checks = checks(st.just(""), [""]).flatmap(
-    lambda check: definitions.map(lambda runs: replace(check, id=check.id or "c2", runs=runs))
-)
+    service = replace(draw(instances), node=node.name) if draw(st.booleans()) else None
+    owner = service.id if service is not None else draw(st.sampled_from(["", "", "web"]))
+    some = [
+        replace(one, node=node.name, runs=None, service_id=draw(st.sampled_from([owner, owner, ""])))
+        for one in draw(st.lists(checks, max_size=2))
+    ]
+    if now_and_then(draw):
+        some.append(Check(node=draw(node_names), id=draw(st.sampled_from(["c1", ""]))))
+    if service is not None and now_and_then(draw):
+        service = replace(service, meta=BAD_META)
+    return Register(node=node, service=service, checks=tuple(some), skip_node_update=draw(st.booleans()))
 
 
 @st.composite
-def local_parts(draw: st.DrawFn) -> LocalService:
+def local_parts(draw: st.DrawFn, service_id: str = "") -> LocalService:
     """An instance of our own node and checks of it."""
-    row = draw(instances(st.just("")))
-    return LocalService(
-        service=row,
-        checks=tuple(replace(one, service_id=row.id) for one in draw(st.lists(local_checks, max_size=2))),
-    )
+    row = draw(instances)
+    row = replace(row, id=service_id or row.id)
+    some = draw(st.lists(checks, max_size=2))
+    return LocalService(service=row, checks=tuple(replace(one, service_id=row.id) for one in some))
 
 
 @st.composite
 def local_registrations(draw: st.DrawFn) -> RegisterLocal:
     """With a sidecar, of a given port or an automatic one, in one of three."""
-    part = draw(local_parts())
-    sidecar = None
+    part, sidecar = draw(local_parts()), None
     if draw(st.integers(0, 2)) == 0:
-        beside = draw(local_parts())
-        sidecar_id = f"{part.service.id}-sidecar-proxy"
-        sidecar = LocalService(
-            service=replace(beside.service, id=sidecar_id, meta=None, kind="connect-proxy"),
-            checks=tuple(replace(one, service_id=sidecar_id) for one in beside.checks),
-            default_checks=draw(st.booleans()),
-        )
-    return RegisterLocal(
-        service=replace(part, service=replace(part.service, meta=None)),
-        sidecar=sidecar,
-        replace_checks=draw(st.booleans()),
-        sidecar_ports=draw(st.sampled_from([(0, 0), (21000, 21001)])),
-    )
+        sidecar = draw(local_parts(f"{part.service.id}-sidecar-proxy"))
+        sidecar = replace(sidecar, default_checks=draw(st.booleans()))
+    ports = (0, 0) if now_and_then(draw) else (21000, 21001)
+    return RegisterLocal(service=part, sidecar=sidecar, replace_checks=now_and_then(draw), sidecar_ports=ports)
 
 
-owned_local_checks = st.builds(
-    lambda check, owner: replace(check, service_id=owner), local_checks, st.sampled_from(["", *SERVICE_IDS])
+local_checks = st.builds(
+    lambda check, owner: replace(check, service_id=owner), checks, st.sampled_from(["", "", "web", "db"])
 )
-
-commands: st.SearchStrategy[Command] = st.one_of(
+updates = st.builds(
+    UpdateCheck, check_ids, st.sampled_from(STATUSES), outputs, st.sampled_from([0, 0, 0, 3]), st.booleans()
+)
+OFTEN: list[st.SearchStrategy[Any]] = [
     registrations(),
-    registrations(),
-    st.builds(
-        Deregister,
-        node_names,
-        st.one_of(st.just(""), service_ids),
-        st.one_of(st.just(""), check_ids),
-    ),
     local_registrations(),
-    local_registrations(),
+    st.builds(RegisterLocalCheck, local_checks),
+    updates,
+]
+SOMETIMES: list[st.SearchStrategy[Any]] = [
+    st.builds(Deregister, node_names, st.just(""), st.just("")),
+    st.builds(Deregister, node_names, service_ids, st.just("")),
+    st.builds(Deregister, node_names, st.just(""), check_ids),
     st.builds(DeregisterLocal, service_ids),
     st.builds(SetMaintenance, st.booleans(), st.none() | service_ids, st.sampled_from(["", "why"])),
     st.builds(
         ReplaceFileRows,
         services=st.lists(local_registrations(), max_size=2).map(tuple),
-        checks=st.lists(owned_local_checks, max_size=2).map(tuple),
+        checks=st.lists(local_checks, max_size=1).map(tuple),
     ),
-    st.builds(RegisterLocalCheck, owned_local_checks),
     st.builds(DeregisterLocalCheck, check_ids),
-    st.builds(UpdateCheck, check_ids, statuses, outputs, st.sampled_from([0, 0, 0, 3]), st.booleans()),
-    st.builds(UpdateCheck, check_ids, statuses, outputs),
-    st.builds(ExpireTtl, check_ids, st.sampled_from([0, 0, 1]), outputs),
-    st.builds(Reap, check_ids, st.sampled_from([0, 0, 1])),
+    st.builds(ExpireTtl, check_ids, st.sampled_from([0, 0, 0, 1]), outputs),
+    st.builds(Reap, check_ids, st.sampled_from([0, 0, 0, 1])),
+]
+RARELY: list[st.SearchStrategy[Any]] = [
     st.builds(lambda address: start_server(address=address), st.sampled_from(["127.0.0.1", "127.0.0.2"])),
     st.just(start_server(node="other")),
     st.builds(RaiseLevel, st.integers(1, 3)),
-)
+]
+KINDS = OFTEN * 6 + SOMETIMES * 2 + RARELY
 
 
-def histories(max_size: int = 25) -> st.SearchStrategy[History]:
-    """The first start of a server, then anything."""
-    return st.lists(commands, max_size=max_size).map(lambda found: [start_server(), *found])
+@st.composite
+def commands(draw: st.DrawFn) -> Command:
+    """Any command, the usual ones more often."""
+    found: Command = draw(draw(st.sampled_from(KINDS)))
+    return found
+
+
+FRESH: History = [start_server()]
+POPULATED: History = [
+    start_server(),
+    register("web", on="n1", node_id="aa00", checks=(check("c1", "web"), check("serfHealth"))),
+    register("db", on="n2", node_id="aa11", checks=(check("c1", "db"),)),
+    register_row(proxy_of("web", "web-sidecar-proxy", node="n2")),
+    register_local("web", ttl("c1", reap_seconds=1.0), ttl("c2", status="passing")),
+    register_local("db", native=True),
+]
+
+
+def histories(longest: int = 30, some: st.SearchStrategy[Command] | None = None) -> st.SearchStrategy[History]:
+    """A server with or without something on it, then anything (or `some`); most of them long."""
+    one = commands() if some is None else some
+    what_follows = st.one_of(*[st.lists(one, min_size=least, max_size=longest) for least in (0, longest // 2)])
+    return st.builds(lambda before, after: [*before, *after], st.sampled_from([FRESH, POPULATED]), what_follows)
 
 
 def aimed(state: State, command: Command) -> Command:

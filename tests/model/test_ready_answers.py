@@ -120,7 +120,7 @@ def may_fall_back(state: State, topic: Topic) -> bool:
 
 @pytest.mark.parametrize("limit", [1, 3])
 @examples
-@given(histories(max_size=15))
+@given(histories())
 def test_a_small_memory_forgets_but_does_not_lie(limit: int, history: History) -> None:
     state = State()
     ready = Topics(FakeClock(), answers_per_topic=limit, answers_bytes=limit * 1000)

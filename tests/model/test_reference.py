@@ -1,15 +1,13 @@
 """The state against the reference: the same rows, the same indexes and the same refusals after every command."""
 
 from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from registry.commands import Command, RaiseLevel, RegisterLocal, ReplaceFileRows, StartServer
 from registry.model import topic as topics
 from registry.model.topic import Topic
 from registry.state.store import State
-from tests.makers import start_server
-from tests.model.histories import History, aimed, applied, commands, examples
+from tests.model.histories import History, aimed, applied, commands, examples, histories
 from tests.model.reference import CHECK_FIELDS, NODE_FIELDS, SERVICE_FIELDS, Reference, Refused, Row
 
 NAMES = ["web", "db", "consul", "none"]
@@ -23,9 +21,7 @@ def without_sidecar(command: Command) -> Command:
     return replace(command, sidecar=None) if isinstance(command, RegisterLocal) else command
 
 
-histories = st.lists(commands.filter(covered).map(without_sidecar), max_size=25).map(
-    lambda found: [start_server(), *found]
-)
+covered_histories = histories(some=commands().filter(covered).map(without_sidecar))
 
 
 def both(state: State, reference: Reference, index: int, command: Command) -> None:
@@ -51,7 +47,7 @@ def kept(row: Row, names: tuple[str, ...]) -> Row:
 
 
 @examples
-@given(histories)
+@given(covered_histories)
 def test_the_rows_are_the_same(history: History) -> None:
     state, reference = State(), Reference()
     for index, command in enumerate(history, 1):
@@ -87,7 +83,7 @@ def reached_under(row: Row, name: str) -> bool:
 
 
 @examples
-@given(histories)
+@given(covered_histories)
 def test_services_are_found_by_name_and_through_the_mesh(history: History) -> None:
     state, reference = State(), Reference()
     for index, command in enumerate(history, 1):
@@ -104,7 +100,7 @@ def test_services_are_found_by_name_and_through_the_mesh(history: History) -> No
 
 
 @examples
-@given(histories)
+@given(covered_histories)
 def test_checks_are_found_by_node_service_and_state(history: History) -> None:
     state, reference = State(), Reference()
     for index, command in enumerate(history, 1):
@@ -149,7 +145,7 @@ def expected(reference: Reference) -> dict[Topic, int]:
 
 
 @examples
-@given(histories)
+@given(covered_histories)
 def test_the_indexes_are_the_same(history: History) -> None:
     state, reference = State(), Reference()
     for index, command in enumerate(history, 1):

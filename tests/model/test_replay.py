@@ -79,7 +79,7 @@ def test_two_processes_with_other_hash_seeds_agree(tmp_path: Path) -> None:
     written: list[History] = []
 
     @settings(max_examples=60, database=None)
-    @given(histories(max_size=40))
+    @given(histories())
     def collect(history: History) -> None:
         written.append(lived(history)[1])
 

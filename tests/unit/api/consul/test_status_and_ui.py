@@ -69,7 +69,8 @@ async def test_nodes_of_the_interface(agent) -> None:
 async def test_a_node_that_is_not_there(agent) -> None:
     answer = await agent.get("/v1/internal/ui/node/ghost")
     assert (answer.status, answer.text) == (404, "")
-    assert {"content-type", "x-consul-index"} & answer.headers.keys() == set()
+    assert "content-type" not in answer.headers
+    assert "x-consul-index" in answer.headers  # the client of these tests takes gzip
     missing = await agent.get("/v1/internal/ui/node/")
     assert (missing.status, missing.text) == (400, "Missing node name")
 
