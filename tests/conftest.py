@@ -4,6 +4,7 @@ No test may block the loop: a file, socket or database call of ours on it is an 
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,14 @@ from registry.log.open import open_log
 from registry.testing import FakeClock
 from tests.makers import Tally, parked, start_server
 
-# How long one example takes says more about what else this machine does than about the code.
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long one example takes says more about what else this machine does than about the code. A run always
+# tries the same examples, so that it fails for what was changed; PROPERTY_EXAMPLES=n looks for new ones.
+settings.register_profile(
+    "here",
+    deadline=None,
+    derandomize="PROPERTY_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("here")
 
 Park = Callable[[Awaitable[Any]], Awaitable["asyncio.Task[Any]"]]

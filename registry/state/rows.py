@@ -58,11 +58,12 @@ class Rows(Tables):
         self.indexes.nodes = self.indexes.node[key] = index
         self._node_changed(index, key)
         if old is None or old.id != node.id:
-            self._node_appeared(key, fold(node.id))
+            self.touched[(topics.MISSING_NODE, key)] = None
+            self._prefixes_changed(fold(node.id))
+            self._prefixes_changed(fold(old.id) if old is not None else "")
 
-    def _node_appeared(self, key: str, node_id: str) -> None:
-        """Wake those who wait for the name or for any prefix of the id."""
-        self.touched[(topics.MISSING_NODE, key)] = None
+    def _prefixes_changed(self, node_id: str) -> None:
+        """Wake those who look for any prefix of an id: it names a node now, or one node where it named several."""
         for length in range(2, len(node_id) + 1):
             self.touched[(topics.MISSING_NODE, node_id[:length])] = None
 
@@ -75,6 +76,7 @@ class Rows(Tables):
         self._node_changed(index, key)
         for status in self.checks_by_status:
             self.touched[(topics.STATE_BY_NODE, status)] = None
+        self._prefixes_changed(fold(self.node_rows[key].id))
         self.drop_node_row(key)
         self.indexes.nodes = self.indexes.extinct_node = index
         self.indexes.node.pop(key, None)

@@ -178,6 +178,17 @@ async def test_a_text_of_a_check_that_is_gone_is_not_written(engine: Engine, clo
     assert (seen(engine), engine.state.applied) == ("", applied)
 
 
+async def test_a_text_is_written_for_a_check_whose_id_is_spelled_otherwise_now(
+    engine: Engine, clock: FakeClock
+) -> None:
+    await engine.propose(register_ttl("ttl", LONG, status=PASSING))
+    await engine.beat("ttl", PASSING, "news")
+    await engine.propose(register_ttl("TTL", LONG, name="ttl"))
+    await clock.advance(150)
+    [stored] = [one for one in engine.state.checks_of_node(HERE) if one.id == "TTL"]
+    assert stored.output == "news"
+
+
 async def test_a_text_is_not_written_over_the_status_that_came_meanwhile(rig: Rig, clock: FakeClock) -> None:
     """It waits for the log when the next beat arrives; both are stored, in order."""
     engine = rig.engine

@@ -16,6 +16,7 @@ from registry.commands import (
 )
 from registry.core.engine import Engine
 from registry.errors import InvalidRequest, NotFound
+from registry.log.faults import FaultyMemoryLog, FaultyStorage
 from registry.log.memory import MemoryLog, MemoryStore
 from registry.model import topic as topics
 from registry.model.check import CRITICAL, PASSING, WARNING, CheckDefinition
@@ -413,6 +414,29 @@ async def test_a_beat_for_a_check_that_another_removed_meanwhile_is_refused(cloc
     behind.go.set()
     with pytest.raises(NotFound):
         await beat
+    for engine in (two, one):
+        await engine.stop()
+
+
+async def test_a_beat_through_another_process_before_the_expiry_is_stored_wins(clock: FakeClock) -> None:
+    """The expiry is due and on its way, behind a batch that takes its time; then it is void."""
+    store = MemoryStore(now=clock.now, elapsed=clock.elapsed, storage=FaultyStorage())
+    log = FaultyMemoryLog(store, writer="one")
+    one, two = Engine(log, clock), Engine(MemoryLog(store, writer="two"), clock)
+    for engine in (one, two):
+        await engine.start()
+    await one.propose(start_server())
+    await with_ttl(one)
+    await turns()
+    log.hold()
+    other = asyncio.ensure_future(two.propose(register_local("other")))
+    await clock.advance(10.5)
+    assert one.busy  # with the expiry
+    await two.beat("ttl", PASSING, "")
+    log.release()
+    await other
+    await turns()
+    assert catalog(one) == catalog(two) == (PASSING, "")
     for engine in (two, one):
         await engine.stop()
 

@@ -174,6 +174,15 @@ def test_an_ambiguous_prefix_names_no_node(world: World) -> None:
     assert world.state.index((topics.MISSING_NODE, "aaaaaaaa")) == 1
 
 
+@pytest.mark.parametrize("change", [deregister(on="n2"), register(on="n2")], ids=["it goes", "its id goes"])
+def test_who_asked_for_an_ambiguous_prefix_hears_when_it_names_one_node(world: World, change: Any) -> None:
+    world.apply(register(on="n1", node_id=ONE))
+    world.apply(register(on="n2", node_id="aaaaaaaa-0000-0000-0000-000000000002"))
+    touched = world.apply(change)
+    assert (topics.MISSING_NODE, "aaaaaaaa") in touched
+    assert world.state.index((topics.MISSING_NODE, "aaaaaaaa")) == 2
+
+
 def test_of_a_prefix_of_odd_length_the_last_character_does_not_count(world: World) -> None:
     world.apply(register(on="n1", node_id=ONE))
     assert world.state.node_key("aaaax") == "n1"

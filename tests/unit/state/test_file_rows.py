@@ -48,10 +48,10 @@ def test_the_same_files_again_move_nothing(world: World) -> None:
 
 
 def test_a_change_of_case_in_an_id_is_a_change_and_not_another_service(world: World) -> None:
-    world.apply(ReplaceFileRows(services=(register_local("web", check("c1", status="critical")),)))
-    world.apply(UpdateCheck("c1", PASSING))
     world.apply(ReplaceFileRows(services=(register_local("web", check("C1", status="critical"), service_id="Web"),)))
-    assert rows(world) == (["Web"], ["C1"])
+    world.apply(UpdateCheck("C1", PASSING))
+    world.apply(ReplaceFileRows(services=(register_local("web", check("c1", status="critical")),)))
+    assert rows(world) == (["web"], ["c1"])
     assert [one.status for one in world.state.local_checks()] == [PASSING]
 
 
