@@ -357,7 +357,7 @@ class Engine:
     async def park(self, topic: Topic, holds: Callable[[State], bool], seconds: float) -> None:
         """Wait until `holds` is true, looked at after each touch of the topic, or `seconds` have gone by."""
         until = self.clock.elapsed() + seconds
-        while not holds(self.state) and (left := until - self.clock.elapsed()) > 0 and not self._stopping:
+        while not holds(self.state) and (left := until - self.clock.elapsed()) > 0 and not self.topics.released:
             await self.topics.touched(topic, left)
 
     # By itself

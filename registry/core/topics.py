@@ -120,6 +120,7 @@ class Topics:
         self.state = State()
         self.bytes = 0
         self.parked = 0
+        self.released = False  # the server is going away: nobody waits any more
         self.hits = 0
         self.misses = 0
 
@@ -217,7 +218,7 @@ class Topics:
         nothing behind.
         """
         answer = self.answer(question)
-        if answer.index > min_index:
+        if answer.index > min_index or self.released:
             return answer, False
         waiter = Waiter(asyncio.get_running_loop().create_future(), min_index, answer)
         watched = self._watched.setdefault(question.topic, _Watched())
@@ -288,7 +289,8 @@ class Topics:
                 waiter.future.set_result(answer)
 
     def release(self) -> None:
-        """Answer every waiter with what it has: the server is going away."""
+        """Answer every waiter with what it has, and those who come later at once: the server is going away."""
+        self.released = True
         for watched in self._watched.values():
             for _, waiters in watched.waiters.values():
                 for waiter in waiters:

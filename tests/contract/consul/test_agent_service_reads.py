@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from registry import testing
 from tests.contract.consul.agent import register
 from tests.contract.consul.exchange import Answer, Client
 
@@ -63,6 +64,17 @@ async def test_a_wait_for_a_hash_ends_with_its_time(consul: Client, query: str, 
     await consul.server.advance(seconds - 1)
     assert not reader.done()
     await consul.server.advance(1)
+    answer = await reader
+    assert (answer.status, answer.json["ContentHash"]) == (200, known)
+
+
+async def test_a_wait_for_a_hash_is_answered_when_the_server_goes() -> None:
+    """It must not hold up the end of the server until its time is over."""
+    async with testing.server() as server:
+        consul = Client(server)
+        await register(consul, Name="w")
+        reader, known = await waiting(consul)
+        await consul.close()
     answer = await reader
     assert (answer.status, answer.json["ContentHash"]) == (200, known)
 

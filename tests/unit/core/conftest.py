@@ -10,6 +10,7 @@ from registry.commands import Command
 from registry.commands.codec import encoded
 from registry.core.engine import Engine, Options
 from registry.log.faults import FaultyMemoryLog, faulty_log
+from registry.log.memory import MemoryLog, MemoryStore
 from registry.testing import FakeClock
 from tests.makers import Tally, start_server
 
@@ -28,6 +29,20 @@ class Rig(NamedTuple):
     async def foreign(self, command: Command) -> None:
         """Another writer's write, as this engine sees it."""
         await self.log.foreign(encoded(command))
+
+
+class Lagging(MemoryLog):
+    """A writer's end whose reader is behind until `go` is set."""
+
+    def __init__(self, store: MemoryStore, *, writer: str) -> None:
+        super().__init__(store, writer=writer)
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def follow(self, after: int) -> Any:
+        async for item in super().follow(after):
+            await self.go.wait()
+            yield item
 
 
 Rigged = Callable[..., Awaitable[Rig]]

@@ -138,6 +138,21 @@ def test_a_request_is_remembered_as_long_as_its_answer_lives(world: World, ready
     assert ready.remembered == {}
 
 
+def test_a_request_that_is_remembered_already_keeps_its_answer(ready: Topics) -> None:
+    ready.remember("request", ready.answer(health_of("web")), "first")
+    ready.remember("request", ready.answer(about(topics.NODES)), "second")
+    assert ready.remembered == {"request": "first"}
+
+
+def test_when_every_answer_is_asked_for_the_oldest_goes(world: World) -> None:
+    ready = over(world, answers_per_topic=2)
+    kept = [ready.answer(health_of("web", key=number)) for number in (0, 1)]
+    for number in (0, 1):
+        ready.answer(health_of("web", key=number))
+    ready.answer(health_of("web", key="new"))
+    assert [one.live for one in kept] == [False, True]
+
+
 def test_one_answer_remembers_a_limited_number_of_requests(ready: Topics) -> None:
     answer = ready.answer(health_of("web"))
     for number in range(REQUESTS_PER_ANSWER + 5):

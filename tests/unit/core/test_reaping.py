@@ -7,7 +7,7 @@ from registry.commands import SetMaintenance
 from registry.core.engine import Engine
 from registry.model.check import CRITICAL, PASSING, WARNING
 from registry.testing import FakeClock
-from tests.makers import HERE, check, register, register_local, register_ttl, sidecar_of, ttl
+from tests.makers import HERE, check, register, register_local, register_ttl, sidecar_of, ttl, turns
 from tests.unit.core.conftest import Rig, Rigged
 
 LONG = 100_000.0  # a TTL that does not run out here
@@ -182,6 +182,26 @@ async def test_a_removal_that_could_not_be_stored_is_tried_again(rig: Rig, clock
     await clock.advance(59.9)
     rig.log.inject_not_stored()
     await clock.advance(1.1)
+    assert not is_there(rig.engine)
+
+
+async def test_a_removal_that_finds_no_place_in_the_queue_is_told_and_tried_again(
+    rigged: Rigged, clock: FakeClock
+) -> None:
+    rig = await rigged(max_pending_writes=1)
+    await with_limit(rig.engine, 60.0)
+    await rig.engine.beat("ttl", CRITICAL, "down")
+    await clock.advance(59)
+    clock.busy = lambda: False
+    rig.log.hold()
+    under_way = rig.begin(register_local("a"))
+    await turns()
+    waiting = rig.begin(register_local("b"))
+    await clock.advance(2)
+    assert any("pending-writes" in trouble for trouble in rig.told.troubles)
+    rig.log.release()
+    await asyncio.gather(under_way, waiting)
+    await clock.advance(1)
     assert not is_there(rig.engine)
 
 

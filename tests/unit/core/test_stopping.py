@@ -19,8 +19,8 @@ from registry.model import topic as topics
 from registry.state import store as state_store
 from registry.state.snapshot import digest
 from registry.testing import FakeClock
-from tests.makers import HERE, Tally, deregister, register, start_server, turns
-from tests.unit.core.conftest import Rig, Rigged
+from tests.makers import HERE, Tally, deregister, register, register_local, start_server, ttl, turns
+from tests.unit.core.conftest import Lagging, Rig, Rigged
 
 
 async def cause_of(engine: Engine) -> Exception:
@@ -114,6 +114,41 @@ async def test_nobody_waits_for_ever_on_an_engine_that_gave_up(
     assert any(isinstance(result, LogUnavailable) and result.unknown for result in results)
     with pytest.raises(LogUnavailable):
         await rig.engine.propose(register("late"))
+
+
+async def test_writes_that_still_queue_when_the_engine_gives_up_are_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposals, "BATCH_RECORDS", 1)
+    rig.log.hold()
+    writers = [rig.begin(register("web", port=number)) for number in range(5)]
+    await turns()
+    foreign = asyncio.ensure_future(rig.log.foreign(b"\x01garbage"))
+    await turns()
+    rig.log.release()
+    await cause_of(rig.engine)
+    results = await asyncio.gather(*writers, return_exceptions=True)
+    assert [isinstance(result, LogUnavailable) for result in results] == [False, True, True, True, True]
+    await foreign
+
+
+async def test_a_beat_that_waits_for_what_others_wrote_is_told_when_the_engine_stops(clock: FakeClock) -> None:
+    store = MemoryStore(now=clock.now, elapsed=clock.elapsed)
+    behind = Lagging(store, writer="two")
+    one, two = Engine(MemoryLog(store, writer="one"), clock), Engine(behind, clock)
+    for engine in (one, two):
+        await engine.start()
+    await one.propose(start_server())
+    await one.propose(register_local("web", ttl(status="passing")))
+    await turns()
+    behind.go.clear()
+    await one.propose(register("other"))
+    beat = asyncio.ensure_future(two.beat("ttl", "passing", ""))
+    await turns()
+    await two.stop()
+    with pytest.raises(LogUnavailable):
+        await beat
+    await one.stop()
 
 
 async def test_a_log_that_cannot_be_read_refuses_the_start(clock: FakeClock) -> None:

@@ -35,7 +35,7 @@ from tests.makers import (
     ttl,
     turns,
 )
-from tests.unit.core.conftest import Rig
+from tests.unit.core.conftest import Lagging, Rig
 
 WEB = (topics.HEALTH, "web")
 EXPIRED = "TTL expired"
@@ -359,20 +359,6 @@ async def test_an_expiry_that_could_not_be_stored_is_tried_again(rig: Rig, clock
     rig.log.inject_not_stored()
     await clock.advance(1.1)
     assert seen(rig.engine)[0] == CRITICAL
-
-
-class Lagging(MemoryLog):
-    """A writer's end whose reader is behind until `go` is set."""
-
-    def __init__(self, store: MemoryStore, *, writer: str) -> None:
-        super().__init__(store, writer=writer)
-        self.go = asyncio.Event()
-        self.go.set()
-
-    async def follow(self, after: int) -> Any:
-        async for item in super().follow(after):
-            await self.go.wait()
-            yield item
 
 
 async def test_a_beat_is_judged_after_what_others_stored_before_it(clock: FakeClock) -> None:

@@ -61,6 +61,12 @@ async def test_an_instance_that_goes_and_comes_back_in_one_batch_is_news(engine:
     assert answer.index == engine.state.index(WEB) == engine.state.applied
 
 
+async def test_who_waits_for_a_write_is_answered_before_its_writer(engine: Engine, park: Park) -> None:
+    reader = await park(engine.after(health_of("web"), engine.state.index(WEB), 60))
+    await engine.propose(register("web"))
+    assert reader.done()
+
+
 async def test_a_reader_follows_a_service_through_its_end_and_its_return(engine: Engine, park: Park) -> None:
     index = 1
     for change, instances in ((register("web"), 1), (deregister("web"), 0), (register("web"), 1)):

@@ -47,6 +47,21 @@ def test_the_same_files_again_move_nothing(world: World) -> None:
     assert world.apply(reload) == []
 
 
+def test_whether_the_files_say_something_new_is_known_beforehand(world: World) -> None:
+    """A start with unchanged files writes nothing."""
+    sidecar = sidecar_of("web", port=1)
+    files = ReplaceFileRows(
+        services=(register_local("web", check("c1"), sidecar=sidecar),), checks=(check("c2", "web"),)
+    )
+    assert not world.state.changes_nothing(files)
+    world.apply(files)
+    assert world.state.changes_nothing(files)
+    assert not world.state.changes_nothing(ReplaceFileRows(services=files.services))
+    assert not world.state.changes_nothing(ReplaceFileRows(checks=(check("c2", "web", notes="new"),)))
+    no_ports = ReplaceFileRows(services=(register_local("db", sidecar=sidecar_of("db")),))
+    assert not world.state.changes_nothing(no_ports)
+
+
 def test_a_change_of_case_in_an_id_is_a_change_and_not_another_service(world: World) -> None:
     world.apply(ReplaceFileRows(services=(register_local("web", check("C1", status="critical"), service_id="Web"),)))
     world.apply(UpdateCheck("C1", PASSING))
