@@ -1,6 +1,6 @@
 """A second registry in plain dictionaries, slow and simple: what the state must agree with.
 
-Written from the contract, not from the state: every command makes new tables, and the indexes follow from
+Written from the contract, not from the state: every step of a command makes new tables, and the indexes follow from
 comparing the tables before and after it (common.md §8.3), where the state counts them as it goes. Sidecars and
 rows of files are not in it.
 """
@@ -37,6 +37,7 @@ ONLY_THE_AGENT_COMPARES = ("socket_path", "locality")
 CHECK_FIELDS = (
     "node", "id", "name", "status", "notes", "output", "service_id", "service_name", "service_tags", "definition",
 )  # fmt: skip
+QUIET = frozenset({"local", "runs", "since"})
 ONLY_THE_AGENT_SHOWS = ("type", "interval", "timeout", "exposed_port")
 
 
@@ -77,8 +78,12 @@ def fields_of(row: Node | Instance | Check, names: tuple[str, ...]) -> Row:
 
 def changed(before: dict[Any, Row], after: dict[Any, Row]) -> set[Any]:
     """The keys of rows that came, went or were written."""
-    keys = before.keys() | after.keys()
-    return {key for key in keys if before.get(key, {}).get("modify") != after.get(key, {}).get("modify")}
+    return {key for key in before.keys() | after.keys() if seen(before.get(key)) != seen(after.get(key))}
+
+
+def seen(row: Row | None) -> Row | None:
+    """The row without what moves no index."""
+    return {name: value for name, value in row.items() if name not in QUIET} if row is not None else None
 
 
 class Reference:
@@ -158,9 +163,11 @@ class Reference:
             after.nodes[key] = {**fields_of(node, NODE_FIELDS), "create": created, "modify": index}
         if command.service is not None:
             self._put_service(after, index, key, command.service)
-        for check in command.checks:
-            self._put_check(after, index, key, check)
         self._commit(index, after)
+        for check in command.checks:
+            after = Tables(self.tables)
+            self._put_check(after, index, key, check)
+            self._commit(index, after)
 
     def _check_the_checks(self, command: Register, key: str) -> None:
         known = {service for node, service in self.tables.services if node == key} | {""}
@@ -234,9 +241,11 @@ class Reference:
             mine = key[0] == self.here and row["service_id"].lower() == service.id.lower()
             if command.replace_checks and mine and key[1] not in sent:
                 del after.checks[key]
-        for check in command.service.checks:
-            self._put_local_check(after, index, check)
         self._commit(index, after)
+        for check in command.service.checks:
+            after = Tables(self.tables)
+            self._put_local_check(after, index, check)
+            self._commit(index, after)
 
     def _put_local_check(self, after: Tables, index: int, check: Check) -> None:
         key, new = (self.here, check.id.lower()), self._with_owner(after, self.here, check)
@@ -337,9 +346,9 @@ class Reference:
             return
         after, start = Tables(self.tables), self.start
         if self.here not in after.nodes:
-            for row in after.nodes.values():
+            for key, row in self.tables.nodes.items():
                 if row["id"].lower() == start.id.lower():
-                    row.update(id="", modify=index)
+                    after.nodes[key] = {**row, "id": "", "modify": index}
             own = Node(
                 name=start.node, id=start.id, address=start.address, datacenter=start.datacenter,
                 tagged_addresses=start.tagged_addresses, meta=start.meta,
