@@ -23,9 +23,9 @@ def open_log(url: str, *, now: Callable[[], float], elapsed: Callable[[], float]
 
     Args:
         url: `memory:`, or `sqlite:///` and a path, taken literally: relative, or absolute when it begins
-            with a slash of its own (four in all).
-        now: Unix time, from which the log stamps its entries.
-        elapsed: monotonic time, for deadlines.
+            with a slash of its own (four in all); or one of Redis' (`log/redis/url.py`).
+        now: Unix time, from which a log in process stamps its entries; Redis has its own.
+        elapsed: monotonic time, for deadlines; the same.
         writer: this process's name among the writers; new for every run of a process.
     Raises:
         SettingsError: no backend for such a url.
@@ -54,4 +54,18 @@ def _sqlite(rest: str, *, now: Callable[[], float], elapsed: Callable[[], float]
     return SqliteLog(Path(path), now=now, elapsed=elapsed, writer=writer)
 
 
-BACKENDS: dict[str, Backend] = {"memory": _memory, "sqlite": _sqlite}
+def _redis(scheme: str) -> Backend:
+    def backend(rest: str, *, now: Callable[[], float], elapsed: Callable[[], float], writer: str) -> Log:
+        from registry.log.redis.log import RedisLog
+        from registry.log.redis.url import target_of
+
+        return RedisLog(target_of(f"{scheme}:{rest}"), writer=writer)
+
+    return backend
+
+
+BACKENDS: dict[str, Backend] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    **{base + kind: _redis(base + kind) for base in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")},
+}
