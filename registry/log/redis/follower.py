@@ -22,6 +22,7 @@ BLOCK_MS = 1000
 READ_SECONDS = 2.0
 CHUNK_SECONDS = 5.0
 PAUSE_SECONDS = 0.05  # after a failure
+END_SECONDS = 1.0
 
 _log = logging.getLogger("registry.store")
 _NOWHERE = -1  # a place that nothing follows: only a reset leads away from it
@@ -32,8 +33,10 @@ class Follower:
 
     def __init__(self, session: Session, link: Link, keys: Keys, history: History | None, after: int) -> None:
         """`history` is filled by the follower that the engine applies; others have none."""
-        self.ending = False
-        self.until = 0  # what was stored before the end is yielded still
+        self._ending = False
+        self._until = 0  # what we stored before the end is yielded still
+        self._reading = False
+        self._ended = asyncio.Event()
         self._session = session
         self._link = link
         self._keys = keys
@@ -43,33 +46,49 @@ class Follower:
         self._caught_up = False
 
     async def items(self) -> AsyncIterator[Item]:
-        """Entries, resets and outputs, until `ending`."""
-        fresh = True
-        while True:
+        """Entries, resets and outputs, until `end`."""
+        begun = False
+        while not (self._ending and self._place >= self._until):
+            last = self._ending  # one attempt is made after the end was called for
+            found: list[Item] = []
+            self._reading = True
             try:
-                if fresh:
-                    await self._session.stood()
-                    if self._place == 0 and await self._link.call(("HEXISTS", self._keys.meta, "snap")) == [1]:
-                        self._place = _NOWHERE
-                    fresh = False
-                for item in await self._next():
-                    yield item
+                if not begun:
+                    await self._begin()
+                    begun = True
+                found = await self._next()
             except (Refused, NotSent, NoAnswer, Interrupted) as problem:
-                if self.ending:
-                    return
-                self._session.suspect(str(problem))
-                await asyncio.sleep(PAUSE_SECONDS)
-            if self.ending and self._place >= self.until:
-                return
+                if last:
+                    break
+                if not self._ending:
+                    self._session.suspect(str(problem))
+                    await asyncio.sleep(PAUSE_SECONDS)
+            finally:
+                self._reading = False
+            for item in found:
+                yield item
+        self._ended.set()
+
+    async def _begin(self) -> None:
+        await self._session.stood()
+        if self._place == 0 and await self._link.call(("HEXISTS", self._keys.meta, "snap")) == [1]:
+            self._place = _NOWHERE
 
     async def end(self, until: int) -> None:
-        """Yield what is stored up to an index of ours and end."""
-        self.ending, self.until = True, until
+        """Yield what is stored up to an index of ours and end; returns when that is done or nobody reads."""
+        self._ending, self._until = True, until
         await self._link.drop()
+        if self._reading:
+            try:
+                async with asyncio.timeout(END_SECONDS):
+                    await self._ended.wait()
+            except TimeoutError:
+                return
 
-    async def drop(self) -> None:
+    async def close(self) -> None:
         """Let go of the connection."""
         await self._link.drop()
+        self._session.forget(self._link)
 
     async def _next(self) -> list[Item]:
         if self._place == _NOWHERE:
@@ -79,7 +98,7 @@ class Follower:
             return [await self._all_outputs()]
         if self._soft is not None:
             streams.append((self._keys.soft, self._soft.decode()))
-        block = () if self.ending else ("BLOCK", BLOCK_MS)
+        block = () if self._ending else ("BLOCK", BLOCK_MS)
         names, places = zip(*streams, strict=True)
         command = ("XREAD", "COUNT", READ_ENTRIES, *block, "STREAMS", *names, *places)
         (answer,) = await self._link.call(command, seconds=READ_SECONDS)

@@ -45,6 +45,7 @@ class Link:
         self._target = target
         self._place = place
         self._connection: Connection | None = None
+        self._doubtful = False
         self._turn = asyncio.Lock()
 
     async def call(self, *commands: Sequence[Any], seconds: float = CALL_SECONDS) -> list[Any]:
@@ -76,6 +77,8 @@ class Link:
             return answers
 
     async def _connected(self, seconds: float) -> Connection:
+        if self._doubtful:
+            await self.drop()
         if self._connection is not None:
             return self._connection
         connection = None
@@ -101,8 +104,13 @@ class Link:
             await self.drop()  # the master is somewhere else, or will be: look again
         raise Refused(text)
 
+    def doubt(self) -> None:
+        """The master was away: its end of the connection may be gone, so the next call makes a new one."""
+        self._doubtful = True
+
     async def drop(self) -> None:
         """Close the connection; the next call makes a new one."""
+        self._doubtful = False
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)

@@ -12,7 +12,7 @@ from registry.log.redis.appender import Appender
 from registry.log.redis.deadlines import RedisDeadlines
 from registry.log.redis.follower import Follower
 from registry.log.redis.history import History
-from registry.log.redis.link import Link, NoAnswer, NotSent, Refused
+from registry.log.redis.link import NoAnswer, NotSent, Refused
 from registry.log.redis.membership import Membership
 from registry.log.redis.outputs import publish_outputs
 from registry.log.redis.place import place_of
@@ -38,23 +38,18 @@ class RedisLog:
         self._place = place_of(target)
         self._keys = Keys(target.namespace)
         scripts = Scripts(self._keys)
-        self._links: list[Link] = []
         self._history = History()
         self.group = self._membership = Membership(writer)
         self._session = Session(target, self._place, scripts, writer, self._history, self._membership)
-        appends, beats, self._ticks, syncs = (self._link() for _ in range(4))
+        appends, beats, self._ticks, syncs, snapshots = (self._session.link() for _ in range(5))
         self._appender = Appender(self._session, appends, writer, target.copies)
         self._syncs = Syncs(self._session, syncs, writer, target.copies)
         self.deadlines = self._deadlines = RedisDeadlines(self._session, self._membership, beats, self._ticks, writer)
-        self._snapshots = Snapshots(self._session, self._membership, self._link(), self._keys, writer, self._history)
+        self._snapshots = Snapshots(self._session, self._membership, snapshots, self._keys, writer, self._history)
         self._followers: list[Follower] = []
         self._open = False
         self._closing = asyncio.Lock()
         self._closed = False
-
-    def _link(self) -> Link:
-        self._links.append(Link(self._target, self._place))
-        return self._links[-1]
 
     @property
     def held(self) -> Callable[[], Held] | None:
@@ -71,7 +66,8 @@ class RedisLog:
             await self._session.open()
             await look_at_server(self._ticks, self._target)
         except BaseException:
-            await self._drop()
+            await self._session.close()
+            await self._place.close()
             raise
         self._open = True
 
@@ -88,12 +84,7 @@ class RedisLog:
             await self._deadlines.close()
             await self._syncs.close()
             await self._session.close()
-            await self._drop()
-
-    async def _drop(self) -> None:
-        for link in self._links:
-            await link.drop()
-        await self._place.close()
+            await self._place.close()
 
     async def append(self, batch: int, records: list[Record]) -> Outcome:
         """Store the records as one batch; cancelling the caller does not cancel that."""
@@ -104,14 +95,14 @@ class RedisLog:
     async def follow(self, after: int) -> AsyncIterator[Item]:
         """All entries after an index; the first follower's are kept to heal the store with."""
         history = None if self._followers else self._history
-        follower = Follower(self._session, Link(self._target, self._place), self._keys, history, after)
+        follower = Follower(self._session, self._session.link(), self._keys, history, after)
         self._followers.append(follower)
         try:
             async for item in follower.items():
                 yield item
         finally:
             self._followers.remove(follower)
-            await follower.drop()
+            await follower.close()
 
     async def newest(self) -> Newest:
         """The newest entry, asked of the store."""

@@ -48,13 +48,16 @@ class Session:
         self.newest = 0  # the newest index heard of
         self.recovery = Recovery(target, scripts, writer, history)
         self._target = target
+        self._place = place
         self._scripts = scripts
         self._writer = writer
         self._history = history
         self._membership = membership
-        self._link = Link(target, place)
+        self._links = [Link(target, place)]
+        [self._link] = self._links
         self._stands = asyncio.Event()
         self._wanted = asyncio.Event()
+        self._closed = False
         self._keeper: asyncio.Task[None] | None = None
         self._reason = "the store was not reached yet"
         self._since = 0.0  # when the trouble began
@@ -62,6 +65,15 @@ class Session:
         self._new_store = secrets.token_hex(8)
 
     # For the other parts
+
+    def link(self) -> Link:
+        """A connection of one's own, which is made anew after each interruption."""
+        self._links.append(Link(self._target, self._place))
+        return self._links[-1]
+
+    def forget(self, link: Link) -> None:
+        """The link is used no more."""
+        self._links.remove(link)
 
     async def call(self, link: Link, name: str, *values: Value, **more: Any) -> list[Any]:
         """Run a guarded script on behalf of this log.
@@ -94,6 +106,8 @@ class Session:
             self._stands.clear()
             self._since = asyncio.get_running_loop().time()
             self._membership.lost()
+            for link in self._links:
+                link.doubt()
             _log.warning("The store is interrupted: %s", reason)
         self._wanted.set()
 
@@ -113,8 +127,14 @@ class Session:
             raise LogUnavailable(self.contact().reason) from None
 
     async def stood(self) -> None:
-        """Return once a session stands, however long that takes."""
+        """Return once a session stands, however long that takes.
+
+        Raises:
+            Interrupted: none ever will, the log is closed.
+        """
         await self._stands.wait()
+        if self._closed:
+            raise Interrupted("the log is closed")
 
     def contact(self) -> Contact:
         """How the store is."""
@@ -140,7 +160,6 @@ class Session:
         except Interrupted as problem:
             raise LogUnavailable(f"the store at {self._target.shown}: {problem}") from None
         except (NotSent, NoAnswer, Refused) as problem:
-            await self._link.drop()
             raise _first_failure(self._target, problem) from None
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
@@ -154,8 +173,10 @@ class Session:
                     await self._scripts.call(self._link, "leave", self.store, self._writer)
                 except (Refused, NotSent, NoAnswer) as problem:
                     _log.warning("The store was left without a word: %s", problem)
-        self._stands.clear()
-        await self._link.drop()
+        self._closed = True
+        self._stands.set()  # nobody waits for another one
+        for link in self._links:
+            await link.drop()
 
     async def _keep(self) -> None:
         """Be present while a session stands, greet the store until one does. Never returns."""
