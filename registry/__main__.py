@@ -20,6 +20,7 @@ from registry import __version__
 from registry.errors import LogError, SettingsError
 from registry.settings import ROWS, Row
 from registry.settings.docs import markdown
+from registry.settings.secrets import masked
 from registry.settings.sources import settings_from
 
 EXIT_FAILED = 1
@@ -100,7 +101,7 @@ def main() -> None:
 
 
 def _fail(problem: Exception | str, code: int) -> NoReturn:
-    line = " ".join(str(problem).split())
+    line = masked(" ".join(str(problem).split()))
     print(f"registry: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
 

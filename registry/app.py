@@ -13,64 +13,102 @@ import signal
 import socket
 import sys
 import uuid
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import structlog
+
+from registry import __version__
 from registry.api.dialects.consul.dialect import ConsulDialect
 from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
 from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge
 from registry.api.metrics import Metrics
 from registry.api.ports import Port
+from registry.api.processes import OneProcess
 from registry.api.server import Listener
+from registry.api.standing import Standing
 from registry.api.witness import Witness
 from registry.clock import Clock, SystemClock
 from registry.commands import ReplaceFileRows, StartServer
+from registry.commands.codec import LEVEL
 from registry.core.engine import Engine, Options
-from registry.errors import LogError, RequestError, SettingsError
+from registry.errors import Conflict, LogError, LogUnavailable, RequestError, SettingsError
 from registry.events import Events
 from registry.log.base import Log
 from registry.log.open import open_log
+from registry.model.member import Member
+from registry.model.server import Server
 from registry.settings import Settings
 from registry.settings.addresses import advertised_address
 from registry.settings.sources import reread
+
+if TYPE_CHECKING:
+    from registry.supervisor.link import Link
+    from registry.supervisor.place import Place
 
 CONSUL_VERSION = "1.21.4"  # the version we answer as
 _SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to let go of the interpreter
 # Rows live long and hold no cycles, so the collector need not look at them every 700 allocations.
 _GC_THRESHOLDS = (50_000, 20, 100)
 _KEEPALIVE_SECONDS = 3630.0  # longer than the idle time of usual proxies
+_RETRY_SECONDS = 0.5  # between two looks at a store that the start waits for
 
 
 class App:
     """A registry with its listeners, on the running event loop."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, log: Log | None = None,
-                 events: Events | None = None, chance: Any = random.random) -> None:  # fmt: skip
+                 events: Events | None = None, chance: Any = random.random,
+                 link: "Link | None" = None) -> None:  # fmt: skip
         """Args:
         log: a log to use instead of the settings' store. chance: numbers in [0, 1) for spread waits.
+        link: the line to the supervisor, where this process is one of several workers.
+
+        Raises:
+            SettingsError: the store's URL cannot be used, or not by several workers.
         """
         self.settings = settings
         self.clock = clock or SystemClock()
         self.events = events or Events(level=settings.log_level, log_format=settings.log_format, stream=sys.stderr)
         self._stopped: asyncio.Event = asyncio.Event()
         self._listener: Listener | None = None
-        self._ports: list[Port] = []
+        self._listening: list[Port] = []
         self.addresses: list[tuple[str, int]] = []
-        log = log or open_log(
-            settings.store_url, now=self.clock.now, elapsed=self.clock.elapsed, writer=secrets.token_hex(4)
-        )
+        self._link = link
+        self._chance = chance
         self.metrics = Metrics()
-        self.engine = Engine(
-            log, self.clock, options=_options(settings), random=chance, observer=Witness(self.metrics, self.events)
+        self._own = OneProcess(self.metrics)
+        self._put_together(log or self._new_log())
+
+    def _new_log(self) -> Log:
+        """The log of the settings' store, not opened."""
+        log = open_log(
+            self.settings.store_url, now=self.clock.now, elapsed=self.clock.elapsed, writer=secrets.token_hex(4)
         )
+        if self._link is not None and not log.shared:
+            workers = self._link.place.workers
+            raise SettingsError("workers", f"{workers} need a store that processes can share (redis)")
+        return log
+
+    def _put_together(self, log: Log) -> None:
+        """The parts that hang on one log, which is opened at most once."""
+        settings, link = self.settings, self._link
+        self._log = log
+        self.engine = Engine(
+            log, self.clock, options=_options(settings, link.place.workers if link is not None else 1),
+            random=self._chance, observer=Witness(self.metrics, self.events),
+        )  # fmt: skip
+        self._standing = Standing(self.engine, self.metrics, self.events, self.clock)
         self.edge = Edge(
             self.engine,
             (OwnDialect(), _consul(settings)),
             settings=settings,
             metrics=self.metrics,
             events=self.events,
-            stop=self.stop,
-            reload=self.reload,
+            stop=link.stop if link is not None else self.stop,
+            reload=link.reload if link is not None else self.reload,
+            processes=link or self._own,
         )
 
     # Life
@@ -84,13 +122,15 @@ class App:
             LogError: the store cannot be opened. SettingsError: it belongs to another node, or a definition
             in a file is wrong. OSError: a port is taken.
         """
-        ports = (self.settings.http_port, *self.settings.extra_http_ports)
         rows = file_rows(self.settings)
-        for port in ports:
-            _refuse_taken(self.settings.bind, port)
-        self._say_notices(self.settings)
-        await self.engine.start()
+        ports = self._ports()
+        if self._link is not None:
+            await self._link.open(self, self._own)
+        if self._link is None or self._link.place.number == 1:
+            self._say_notices(self.settings)
+        await self._open_store()
         self.metrics.start(self.clock, self.engine)
+        self._standing.start()
         await self._identify()
         await self._write_file_rows(self.settings, rows)
         self._listener = Listener(
@@ -98,6 +138,39 @@ class App:
         )
         for port in ports:
             self._listen(port)
+        self._announce()
+        if self._link is not None:
+            self._link.ready()
+
+    def _ports(self) -> tuple[int, ...]:
+        """The ports to listen on: the supervisor has them reserved, a process that is alone sees for itself."""
+        if self._link is not None:
+            return self._link.place.ports
+        ports = (self.settings.http_port, *self.settings.extra_http_ports)
+        for port in ports:
+            _refuse_taken(self.settings.bind, port)
+        return ports
+
+    async def _open_store(self) -> None:
+        """Start the engine; wait for a store that does not answer as long as the settings say."""
+        until = self.clock.elapsed() + self.settings.store_wait_seconds
+        while True:
+            try:
+                return await self.engine.start()
+            except LogUnavailable as error:
+                if self.clock.elapsed() >= until:
+                    raise
+                self.events.server.warning("Waiting for the store", error=str(error))
+            await self.engine.stop()
+            await asyncio.sleep(_RETRY_SECONDS)
+            self._put_together(self._new_log())
+
+    def _announce(self) -> None:
+        """Tell the other replicas on the log who this one is."""
+        if self._log.shared:
+            address, port = advertised_address(self.settings), self.addresses[0][1]
+            member = Member(self._log.writer, address=address, port=port, level=LEVEL, version=__version__)
+            self.engine.announce(member.encoded())
 
     def _say_notices(self, settings: Settings) -> None:
         for notice in settings.notices:
@@ -106,27 +179,47 @@ class App:
 
     def _listen(self, port: int) -> None:
         assert self._listener is not None
-        opened = Port(self._listener, self.settings.bind, port)
-        self._ports.append(opened)
+        opened = Port(self._listener, self.settings.bind, port, shared=self._link is not None)
+        self._listening.append(opened)
         self.addresses.append(opened.address)
         self.edge.addresses = tuple(self.addresses)
         self.events.agent.info("Listening", address=opened.address[0], port=opened.address[1])
 
     async def close(self) -> None:
         """Stop accepting, let waiting readers go, finish what is in flight, store it, let go of the store."""
-        for port in self._ports:
-            port.close()
+        for port in self._listening:
+            await port.close()
         self.engine.topics.release()
         self.events.end_streams()
+        self._standing.stop()
         self.metrics.stop()
         if self._listener is not None:
             self._listener.pre_shutdown()
             await self._listener.shutdown(self.settings.shutdown_grace_seconds)
         await self.engine.stop()
+        if self._link is not None:
+            self._link.close()
 
     def stop(self) -> None:
         """Begin to shut down; returns at once."""
         self._stopped.set()
+
+    async def start_unless_stopped(self) -> bool:
+        """Start; False when told to stop before the end of it, as while it waits for the store.
+
+        Raises:
+            LogError, SettingsError, OSError: as `start`.
+        """
+        loop = asyncio.get_running_loop()
+        start, stopped = loop.create_task(self.start()), loop.create_task(self._stopped.wait())
+        await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not start.done():
+            start.cancel()
+            await asyncio.wait({start})
+            return False
+        await start
+        return True
 
     async def until_stopped(self) -> int:
         """Wait for the end and return the exit code: 0 when asked to stop, 1 when the engine gave up."""
@@ -144,22 +237,45 @@ class App:
     # Identity
 
     async def _identify(self) -> None:
-        """Be the node that the log knows, or at the first start become one."""
-        stored, settings = self.engine.state.server, self.settings
+        """Be the node that the log knows, or at the first start become one.
+
+        Of replicas that start on an empty log at the same moment one writes who they all are; the others' word is
+        refused by then, and they take up its.
+        """
+        try:
+            await self._take_up(self.engine.state.server)
+        except Conflict as refused:
+            if refused.reason != "server-identity" or not self._log.shared:
+                raise
+            await self._take_up(self.engine.state.server)
+
+    async def _take_up(self, stored: Server) -> None:
+        settings = self.settings
         if stored.node and settings.node and settings.node != stored.node:
             raise SettingsError("node", f"the store belongs to node {stored.node!r}, not to {settings.node!r}")
-        address = advertised_address(settings)
-        command = StartServer(
-            node=stored.node or settings.node or socket.gethostname(),
-            id=stored.id or str(uuid.uuid4()),
-            datacenter=settings.datacenter,
-            address=address,
-            meta={"consul-network-segment": "", "consul-version": CONSUL_VERSION, **settings.node_meta},
-            tagged_addresses=_tagged(address),
-            service_meta=_SERVICE_META,
-        )
+        command = self._identity(stored)
         if not _is(stored, command):
             await self.engine.propose(command)
+
+    def _identity(self, stored: Server) -> StartServer:
+        """Who this server is: what the log says, and what the settings ask for.
+
+        All replicas on a shared log are one server, so there a setting that was not given changes nothing.
+        """
+        settings, keeps = self.settings, self._log.shared and bool(stored.node)
+        stays = keeps and not settings.advertise
+        address = stored.address if stays else advertised_address(settings)
+        given_meta = {**stored.meta} if keeps and not settings.node_meta else settings.node_meta
+        same_datacenter = keeps and settings.datacenter == Settings().datacenter
+        return StartServer(
+            node=stored.node or settings.node or socket.gethostname(),
+            id=stored.id or str(uuid.uuid4()),
+            datacenter=stored.datacenter if same_datacenter else settings.datacenter,
+            address=address,
+            meta={**given_meta, **_OWN_META},
+            tagged_addresses=stored.tagged_addresses if stays else _tagged(address),
+            service_meta=_SERVICE_META,
+        )
 
     # Files
 
@@ -180,12 +296,16 @@ class App:
         self.events.agent.info("Configuration reloaded")
 
     async def _write_file_rows(self, settings: Settings, rows: ReplaceFileRows) -> None:
+        """Make the rows of files those of our files; a replica without files leaves those of the others alone."""
+        if self._log.shared and not (settings.config_file or settings.config_dir):
+            return
         try:
             await self.engine.propose(rows)
         except RequestError as error:
             raise refused_rows(settings, error) from None
 
 
+_OWN_META = {"consul-network-segment": "", "consul-version": CONSUL_VERSION}
 _SERVICE_META = {
     "non_voter": "false",
     "raft_version": "3",
@@ -223,14 +343,15 @@ def _tagged(address: str) -> dict[str, str]:
     return {"lan": address, f"lan_{family}": address, "wan": address, f"wan_{family}": address}
 
 
-def _options(settings: Settings) -> Options:
+def _options(settings: Settings, workers: int) -> Options:
+    """The engine's limits; those of a whole server are divided among its workers."""
     return Options(
-        max_pending_writes=settings.max_pending_writes,
+        max_pending_writes=max(settings.max_pending_writes // workers, 1),
         check_update_interval_seconds=settings.check_update_interval_seconds,
         deregister_critical_minimum_seconds=settings.deregister_critical_minimum_seconds,
         snapshot_min_bytes=settings.snapshot_min_bytes,
         answers_per_topic=settings.answers_per_topic,
-        answers_bytes=settings.answers_bytes,
+        answers_bytes=max(settings.answers_bytes // workers, 1),
     )
 
 
@@ -248,10 +369,25 @@ def run(settings: Settings) -> int:
     SIGTERM and SIGINT stop it, SIGHUP reloads. Raises what `App.start` raises.
     """
     _raise_file_limit()
+    if settings.workers > 1:
+        from registry.supervisor.parent import supervise  # a process that is alone needs nothing of it
+
+        return supervise(settings, partial(_work, settings))
+    return _in_loop(settings, None)
+
+
+def _work(settings: Settings, place: "Place") -> int:
+    """The life of one worker of several; raises what `App.start` raises."""
+    from registry.supervisor.link import Link
+
+    return _in_loop(settings, Link(place))
+
+
+def _in_loop(settings: Settings, link: "Link | None") -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.set_threshold(*_GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(settings))
+        return runner.run(_run(settings, link))
 
 
 def _loop_factory() -> Any:
@@ -262,27 +398,36 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-async def _run(settings: Settings) -> int:
-    app = App(settings)
+async def _run(settings: Settings, link: "Link | None") -> int:
+    if link is not None:
+        structlog.contextvars.bind_contextvars(worker=link.place.number)
+    app = App(settings, link=link)
     app.events.capture_logging()
     loop = asyncio.get_running_loop()
     try:
-        await app.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stop)
-        reloads: set[asyncio.Task[None]] = set()
-
-        def reload() -> None:
-            task = loop.create_task(_reload(app))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
+        _listen_to_signals(app, alone=link is None)
+        if not await app.start_unless_stopped():
+            return 0
         gc.freeze()
         return await app.until_stopped()
     finally:
         await app.close()
         await loop.run_in_executor(None, app.events.close)
+
+
+def _listen_to_signals(app: App, *, alone: bool) -> None:
+    """SIGTERM stops this process; of a terminal's signals the supervisor tells workers what to do."""
+    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(app))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, app.stop)
+    if alone:
+        loop.add_signal_handler(signal.SIGINT, app.stop)
+        loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 async def _reload(app: App) -> None:

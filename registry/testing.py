@@ -12,7 +12,7 @@ that use Consul, and what our own tests use.
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,6 +48,7 @@ class FakeClock:
         self._timers: list[tuple[float, int, FakeTimer]] = []
         self._order = itertools.count()
         self.busy: Callable[[], bool] = lambda: False  # whether work is under way that a timer began
+        self.passing: Callable[[float], Awaitable[None]] | None = None  # told of each step, before its timers run
 
     def now(self) -> float:
         """Unix time."""
@@ -71,11 +72,16 @@ class FakeClock:
             due, _, timer = heapq.heappop(self._timers)
             if timer.call is None:
                 continue
-            self._elapsed = max(self._elapsed, due)
+            await self._pass_to(max(self._elapsed, due))
             timer.call()
             await self.settle()
-        self._elapsed = until
+        await self._pass_to(until)
         await self.settle()
+
+    async def _pass_to(self, elapsed: float) -> None:
+        seconds, self._elapsed = elapsed - self._elapsed, elapsed
+        if self.passing is not None and seconds > 0:
+            await self.passing(seconds)
 
     async def settle(self) -> None:
         """Let everything that can go on without time passing go on."""

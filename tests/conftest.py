@@ -6,7 +6,6 @@ No test may block the loop: a file, socket or database call of ours on it is an 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,10 @@ from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from registry.core.engine import Engine
-from registry.log.open import open_log
 from registry.testing import FakeClock
 from tests.makers import Tally, parked, start_server
+from tests.replicas.redis_server import MISSING, PROGRAM, RedisServer
+from tests.stores import empty_store, kinds, log_of
 
 # How long one example takes says more about what else this machine does than about the code. A run always
 # tries the same examples, so that it fails for what was changed; PROPERTY_EXAMPLES=n looks for new ones.
@@ -33,7 +33,10 @@ Park = Callable[[Awaitable[Any]], Awaitable["asyncio.Task[Any]"]]
 
 @pytest.fixture(autouse=True)
 def _nothing_blocks_the_loop() -> Iterator[None]:
-    with blockbuster_ctx("registry"):
+    with blockbuster_ctx("registry") as watch:
+        # The client library of Redis looks up its own version whenever it makes a client for a sentinel.
+        for call in ("os.stat", "io.TextIOWrapper.read"):
+            watch.functions[call].can_block_in("redis/utils.py", "get_lib_version")
         yield
 
 
@@ -43,22 +46,33 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for all tests, each of which has a namespace of its own in it."""
+    if PROGRAM is None:
+        pytest.skip(MISSING)
+    server = RedisServer(tmp_path_factory.mktemp("redis") / "data")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=kinds())
+def store(request: pytest.FixtureRequest) -> str:
     """The url of an empty store, of each kind of log in turn."""
-    return "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/data/registry.db"
+    return empty_store(request.param, request)
 
 
 @pytest.fixture
 async def engine(store: str, clock: FakeClock) -> AsyncIterator[Engine]:
     """A started engine that knows who it is; `engine.observer` is a `Tally`."""
-    log = open_log(store, now=clock.now, elapsed=clock.elapsed, writer="self")
-    started = Engine(log, clock, observer=Tally())
-    clock.busy = lambda: started.busy
-    await started.start()
-    await started.propose(start_server())
-    yield started
-    await started.stop()
+    async with log_of(store, clock, writer="self") as timed:
+        started = Engine(timed.log, clock, observer=Tally())
+        clock.busy = lambda: started.busy or timed.busy()
+        await started.start()
+        await started.propose(start_server())
+        yield started
+        await started.stop()
 
 
 @pytest.fixture

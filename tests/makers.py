@@ -179,6 +179,7 @@ TABLES: dict[Topic, Callable[[State], Any]] = {
     topics.PEERS: lambda state: [],
     topics.LOCAL_SERVICES: State.local_services,
     topics.LOCAL_CHECKS: State.local_checks,
+    topics.MEMBERS: lambda state: (state.server, state.members, state.holder),
 }
 
 NAMED: dict[str, Callable[[State, str], Any]] = {

@@ -13,8 +13,9 @@ from registry.api.call import BodyReader, Call
 from registry.api.dialect import Dialect, Match
 from registry.api.http import GZIP_MIN_BYTES, ConfiguredHeaders, Stamp, packed, status_line
 from registry.api.metrics import Metrics
+from registry.api.processes import OneProcess, Processes
 from registry.api.query import Query
-from registry.api.repeats import Repeat, Repeats, takes_gzip
+from registry.api.repeats import Repeat, Repeats, SharedRepeats, takes_gzip
 from registry.api.reply import JSON, Reply
 from registry.api.target import origin_form
 from registry.core.engine import Engine
@@ -38,10 +39,12 @@ class Edge:
         events: Events,
         stop: Callable[[], None],
         reload: Callable[[], Awaitable[None]],
+        processes: Processes | None = None,
     ) -> None:
         """Args:
         dialects: asked in this order; the last one answers what nobody recognises.
         stop: begins to shut the process down. reload: reads the configuration files again.
+        processes: where this process is one of several of a server; stop and reload are those of all then.
         """
         self.engine = engine
         self.settings = settings
@@ -49,11 +52,12 @@ class Edge:
         self.events = events
         self.stop = stop
         self.reload = reload
+        self.processes = processes or OneProcess(metrics)
         self.started_at = engine.clock.now()
         self.addresses: tuple[tuple[str, int], ...] = ()  # host and port of each listener, the main one first
         self.stamp = Stamp(engine.clock.now, secrets.token_hex(4) + "-")
         self.seen_cached: OrderedDict[Hashable, None] = OrderedDict()  # ?cached reads, for X-Cache
-        self.repeats = Repeats(engine.topics)
+        self.repeats = SharedRepeats(engine.topics, engine.contact) if engine.shared else Repeats(engine.topics)
         self._dialects = dialects
         self._slow_seconds = settings.slow_request_seconds
         self._configured = ConfiguredHeaders(settings.response_headers)
@@ -94,12 +98,12 @@ class Edge:
         figures.count(reply.status, seconds)
         if seconds > self._slow_seconds and not reply.waited and reply.stream is None:
             self.events.slow_request(match.route, method, seconds, request_id)
-        woken = reply.waited and reply.ready is not None
-        if woken and (repeat := self.repeats.by_target(target, headers)) is not None:
+        answer = None if reply.once else reply.ready
+        if answer is not None and reply.waited and (repeat := self.repeats.by_target(target, headers)) is not None:
             return _identified(repeat.head, request_id), Reply(body=repeat.body)  # as for the one woken before
         head, body = self._headed(dialect, reply, headers)
-        if reply.ready is not None:
-            repeat = Repeat(reply.ready, head, body, figures, dialect.telling_headers)
+        if answer is not None:
+            repeat = Repeat(answer, head, body, figures, dialect.telling_headers)
             self.repeats.remember(repeat, method, target, headers, raw)
         reply.body = body
         return _identified(head, request_id), reply

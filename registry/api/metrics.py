@@ -19,6 +19,7 @@ from registry.api.metrics_figures import (
     Figures,
     HistogramFigures,
     StateSizes,
+    StoreFigures,
     cache_figures,
     path_label,
     state_sizes,
@@ -90,11 +91,15 @@ class Metrics:
         self.append_records = Histogram(BATCH_BOUNDS)
         self.resets = 0
         self.snapshots = 0
+        self.rearms = 0
+        self.recoveries = 0
+        self.openings = 0  # how often the store was found to be away
         self.collections = 0
         self.collection_seconds = 0.0
         self.intervals = Intervals(self._recent, self._begin_anew)
         self._engine: Engine | None = None
         self._failed_at: float | None = None  # elapsed seconds of the last append that failed
+        self._armed_at: float | None = None
         self._recent_appends, self._recent_commits, self._recent_pauses = Aggregate(), Aggregate(), Aggregate()
         self._pause_begun = 0
 
@@ -144,6 +149,15 @@ class Metrics:
         """A write that changes nothing was answered without an append."""
         self.commands[type(command).__name__, "skipped"] += 1
 
+    def store_came_back(self) -> None:
+        """The store answers again: what it refused before says nothing about it."""
+        self._failed_at = None
+
+    def armed_anew(self) -> None:
+        """All deadlines have been given a full period."""
+        self.rearms += 1
+        self._armed_at = self._engine.clock.elapsed() if self._engine is not None else None
+
     def _collected(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
             self._pause_begun = time.perf_counter_ns()
@@ -157,15 +171,35 @@ class Metrics:
 
     @property
     def store_away(self) -> bool:
-        """Whether the store has just refused a write, or the engine has given up.
+        """Whether writes would be refused at the moment, as far as is known."""
+        return bool(self.trouble)
 
-        A refusal counts for a few seconds only: where nobody writes because of it, nobody would ever see
-        that the store is back.
+    @property
+    def trouble(self) -> str:
+        """Why writes would be refused at the moment, for a human; empty when they would not.
+
+        An append that failed counts for a few seconds only: where nobody writes because of it, nobody would ever
+        see that the store is back.
         """
         engine = self._engine
-        if engine is None or (engine.failed is not None and engine.failed.done()):
-            return True
-        return self._failed_at is not None and engine.clock.elapsed() - self._failed_at < AWAY_SECONDS
+        if engine is None:
+            return "the registry is starting"
+        if engine.failed is not None and engine.failed.done():
+            return "the registry is stopping after an error; its log has the details"
+        if (contact := engine.contact()).away:
+            return contact.reason or "the store does not answer"
+        if self._failed_at is not None and engine.clock.elapsed() - self._failed_at < AWAY_SECONDS:
+            return "the store has just refused a write"
+        return ""
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the store has not answered; 0.0 while it does."""
+        return self._engine.contact().silent_seconds if self._engine is not None else 0.0
+
+    def _store(self, engine: "Engine") -> StoreFigures:
+        age = engine.clock.elapsed() - self._armed_at if self._armed_at is not None else None
+        return StoreFigures(not self.store_away, self.silent_seconds, engine.keeps_house, age)
 
     def _recent(self, start: float) -> Interval:
         return Interval(start, changed(self._counters()), changed(self._samples()))
@@ -199,8 +233,12 @@ class Metrics:
             append_records=self.append_records.frozen(),
             resets=self.resets,
             snapshots=self.snapshots,
+            rearms=self.rearms,
+            recoveries=self.recoveries,
+            openings=self.openings,
             collections=self.collections,
             collection_seconds=self.collection_seconds,
             cache=cache_figures(engine) if engine is not None else CacheFigures(),
             sizes=state_sizes(engine) if engine is not None else StateSizes(),
+            store=self._store(engine) if engine is not None else StoreFigures(),
         )

@@ -51,14 +51,37 @@ class CacheFigures(Struct, frozen=True):
     parked: int = 0
 
 
+class StoreFigures(Struct, frozen=True):
+    """How the store is, and what this process is among those that share it.
+
+    `deadlines_age_seconds` is the time since it gave all deadlines a full period, None when it never did.
+    """
+
+    up: bool = True
+    silent_seconds: float = 0.0
+    housekeeper: bool = False
+    deadlines_age_seconds: float | None = None
+
+    def beside(self, other: "StoreFigures") -> "StoreFigures":
+        """What two processes of one server come to: the worse contact, either's housekeeping."""
+        ages = [one.deadlines_age_seconds for one in (self, other) if one.deadlines_age_seconds is not None]
+        return StoreFigures(
+            self.up and other.up,
+            max(self.silent_seconds, other.silent_seconds),
+            self.housekeeper or other.housekeeper,
+            min(ages, default=None),
+        )
+
+
 class StateSizes(Struct, frozen=True):
-    """Rows of the state; `checks` by status."""
+    """Rows of the state; `checks` by status. `members` are the replicas, 0 where nobody tells them apart."""
 
     index: int = 0
     nodes: int = 0
     services: int = 0
     instances: int = 0
     checks: dict[str, int] = {}
+    members: int = 0
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -72,10 +95,14 @@ class Figures(Struct, frozen=True, kw_only=True):
     append_records: HistogramFigures
     snapshots: int
     resets: int
+    rearms: int
+    recoveries: int
+    openings: int
     collections: int
     collection_seconds: float
     cache: CacheFigures
     sizes: StateSizes
+    store: StoreFigures = StoreFigures()
 
 
 def cache_figures(engine: "Engine") -> CacheFigures:
@@ -96,4 +123,5 @@ def state_sizes(engine: "Engine") -> StateSizes:
         services=len(state.by_service),
         instances=sum(map(len, state.by_service.values())),
         checks=checks,
+        members=len(state.members),
     )

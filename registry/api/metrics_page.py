@@ -11,15 +11,16 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from registry.api.metrics_figures import Figures, HistogramFigures
+from registry.api.metrics_processes import ProcessFamilies, WorkerFamilies
+from registry.api.processes import Report
 
 PREFIX = "registry"
 
 
-def page(figures: Figures, version: str, accept: str = "", also: tuple[Collector, ...] = ()) -> tuple[bytes, str]:
+def page(report: Report, version: str, accept: str = "", also: tuple[Collector, ...] = ()) -> tuple[bytes, str]:
     """The text and its content type; OpenMetrics when `accept` (the request's header) asks for it.
 
     Args:
@@ -27,9 +28,10 @@ def page(figures: Figures, version: str, accept: str = "", also: tuple[Collector
     """
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry(auto_describe=False)
-    for collector in (*also, _Families(figures, version)):
+    for collector in (*also, _Families(report.figures, version), ProcessFamilies(PREFIX, report.pids)):
         registry.register(collector)
-    ProcessCollector(PREFIX, registry=registry)
+    if report.supervised:
+        registry.register(WorkerFamilies(PREFIX, len(report.pids), report.silent, report.restarts))
     return encode(registry), content_type
 
 
@@ -45,6 +47,7 @@ class _Families(Collector):
         yield from self._requests()
         yield from self._reads()
         yield from self._log()
+        yield from self._store()
         yield from self._sizes()
         yield _counter("gc_collections", "Runs of the garbage collector.", (), {(): self._figures.collections})
         yield _counter(
@@ -94,6 +97,23 @@ class _Families(Collector):
         yield _counter("commands", "Writes by kind and outcome.", ("command", "outcome"), figures.commands)
         yield _counter("log_snapshots", "Snapshots published.", (), {(): figures.snapshots})
         yield _counter("log_resets", "Times the state was replaced by a snapshot.", (), {(): figures.resets})
+
+    def _store(self) -> Iterator[Metric]:
+        figures, store = self._figures, self._figures.store
+        yield _gauge("store_up", "1 while the store takes writes, as far as is known.", (), {(): store.up})
+        yield _gauge("store_silent_seconds", "Time since the store last answered; 0 while it does.", (),
+                     {(): store.silent_seconds})  # fmt: skip
+        yield _counter("store_outages", "Times the store was found to be away.", (), {(): figures.openings})
+        yield _gauge("log_housekeeper", "1 where this replica expires, reaps, snapshots and trims.", (),
+                     {(): store.housekeeper})  # fmt: skip
+        yield _gauge("log_members", "Live replicas on the log; 0 where it is not shared.", (),
+                     {(): figures.sizes.members})  # fmt: skip
+        yield _counter("log_recoveries", "Times the log went on after a gap in its past.", (),
+                       {(): figures.recoveries})  # fmt: skip
+        yield _counter("log_rearms", "Times this replica gave every deadline a full period anew.", (),
+                       {(): figures.rearms})  # fmt: skip
+        age = {} if store.deadlines_age_seconds is None else {(): store.deadlines_age_seconds}
+        yield _gauge("log_deadlines_age_seconds", "Time since this replica gave every deadline a full period.", (), age)
 
     def _sizes(self) -> Iterator[Metric]:
         sizes = self._figures.sizes

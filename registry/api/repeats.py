@@ -5,13 +5,13 @@ none of its headers changes what it means. The answers themselves are the core's
 forgets a request together with the answer it leads to. Source: `DESIGN.md` §2, ready answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from registry.api.http import accepts_gzip
 from registry.api.metrics import EndpointFigures
-from registry.core.reading import Answer
+from registry.core.reading import Answer, Contact
 from registry.core.topics import Topics
 
 _LONGEST_BYTES = 2048  # longer requests are not known again by their bytes
@@ -73,3 +73,14 @@ class Repeats:
         known.answer.used = 1
         topics.hits += 1
         return known
+
+
+class SharedRepeats(Repeats):
+    """The same over a log that this process shares: its heads say that the store answers, so only while it does."""
+
+    def __init__(self, topics: Topics, contact: Callable[[], Contact]) -> None:
+        super().__init__(topics)
+        self._contact = contact
+
+    def _good(self, known: Repeat | None) -> Repeat | None:
+        return None if known is None or self._contact().away else super()._good(known)

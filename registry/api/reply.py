@@ -19,7 +19,8 @@ class Reply(Struct, gc=False):
     Date nor the dialect's headers of every answer. A `content_type` of None sends no such header; with
     `bare` the dialect's headers of every answer are left out as well. A `stream` is sent chunk by chunk
     until it ends or the client goes away; `body` is then ignored. `ready` names the answer in memory
-    that the body comes from: its bytes are final, and the request may be answered from it next time.
+    that the body comes from: its bytes are final, and the request may be answered from it next time, unless
+    the head is good `once` only.
     `waited` says that the time it took was a blocking query's wait.
     """
 
@@ -30,6 +31,7 @@ class Reply(Struct, gc=False):
     bare: bool = False
     stream: AsyncIterator[bytes] | None = None
     ready: "Answer | None" = None
+    once: bool = False
     waited: bool = False
 
 

@@ -37,6 +37,16 @@ class Witness(Observer):
         self._metrics.resets += 1
         self._events.server.info("State restored from a snapshot", index=index)
 
+    def recovered(self, index: int) -> None:
+        """Say that the store was recovered."""
+        self._metrics.recoveries += 1
+        self._events.server.warning("The log was recovered and goes on at a new index", index=index)
+
+    def rearmed(self, deadlines: int) -> None:
+        """Say that nobody expires for a full period."""
+        self._metrics.armed_anew()
+        self._events.server.info("Every deadline has been given a full period anew", deadlines=deadlines)
+
     def snapshot(self, index: int, size_bytes: int, seconds: float) -> None:
         """Say that a snapshot is there."""
         self._metrics.snapshots += 1
@@ -75,6 +85,8 @@ class Witness(Observer):
                 )
             case commands.Deregister(node=name, service_id=service, check_id=check_id):
                 self._events.server.debug("Catalog deregistration", node=name, service=service, check=check_id)
+            case commands.RaiseLevel(level=level):
+                self._events.server.info("Command level raised", level=level)
             case commands.StartServer(node=name, id=node_id, address=address):
                 self._events.server.info("Server started", node=name, id=node_id, address=address)
 

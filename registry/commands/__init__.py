@@ -3,6 +3,7 @@
 from registry.commands.catalog import Deregister, Register
 from registry.commands.check import DeregisterLocalCheck, ExpireTtl, Reap, RegisterLocalCheck, UpdateCheck
 from registry.commands.local import DeregisterLocal, LocalService, RegisterLocal, ReplaceFileRows, SetMaintenance
+from registry.commands.members import SetMembers
 from registry.commands.server import RaiseLevel, StartServer
 
 Command = (
@@ -19,6 +20,7 @@ Command = (
     | Reap
     | StartServer
     | RaiseLevel
+    | SetMembers
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "RegisterLocalCheck",
     "ReplaceFileRows",
     "SetMaintenance",
+    "SetMembers",
     "StartServer",
     "UpdateCheck",
 ]

@@ -28,7 +28,8 @@ class UpdateCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="update
 
     `create_index`, when not 0, makes it void unless the check is still the one that was created then:
     a result of a run that a re-registration has overtaken. `ttl` says that it is a sign of life, which
-    only a TTL check takes.
+    only a TTL check takes. `runner` is the id of the replica that ran the check: while there are members
+    the result of any but its owner is void (level 2).
     """
 
     check_id: str
@@ -36,6 +37,7 @@ class UpdateCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="update
     output: str = ""
     create_index: int = 0
     ttl: bool = False
+    runner: str = ""
 
 
 class ExpireTtl(Struct, frozen=True, gc=False, omit_defaults=True, tag="expire-ttl"):

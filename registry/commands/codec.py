@@ -1,36 +1,60 @@
 """Commands as bytes: one version byte, then MessagePack.
 
-The version is that of the command's own layout and meaning. Fields are stored by name and defaults are
-left out, so a field can be added without a new version; a change of meaning needs one.
+The version is the command's level: the least that a program must be able to read to take it in as it was
+meant. Fields are stored by name and defaults are left out, so a field that changes nothing for older
+programs can be added without a new level; a new kind of command, or a change of meaning, needs one. Who
+proposes keeps to the level of the state (`RaiseLevel`), which is what every member can read.
 """
 
 import msgspec
 
-from registry.commands import Command
+from registry.commands import Command, SetMembers, UpdateCheck
 from registry.errors import LogCorrupt
 
-LEVEL = 1  # the highest version this program reads and writes
+LEVEL = 2  # the highest level this program reads and writes
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_PREFIX = bytes([LEVEL])
+_PREFIX = tuple(bytes([level]) for level in range(LEVEL + 1))
+
+
+def level_of(command: Command) -> int:
+    """The least level that a program must know to take the command in as it was meant."""
+    match command:
+        case SetMembers():
+            return 2
+        case UpdateCheck(runner=runner):
+            return 2 if runner else 1
+    return 1
 
 
 def encoded(command: Command) -> bytes:
     """The command as the log keeps it."""
-    return _PREFIX + _encoder.encode(command)
+    return _PREFIX[level_of(command)] + _encoder.encode(command)
 
 
-def decoded(payload: bytes) -> Command:
+def decoded(payload: bytes, known: int = LEVEL) -> Command:
     """The command of a log entry.
 
+    Args:
+        known: the highest level to understand.
+
     Raises:
-        LogCorrupt: the bytes are no command, or one of a version this program does not know.
+        LogCorrupt: the bytes are no command, or one of a level this program does not know.
     """
-    if not payload or payload[0] != LEVEL:
-        version = payload[0] if payload else "nothing"
-        raise LogCorrupt(f"a command of version {version}; this program reads version {LEVEL}")
+    if not payload or not 1 <= payload[0] <= known:
+        level = payload[0] if payload else 0
+        if level > known:
+            raise newer_level(level, known)
+        raise LogCorrupt("no command" if not payload else f"a command of level {level}, which there is not")
     try:
         return _decoder.decode(memoryview(payload)[1:])
     except msgspec.DecodeError as error:
         raise LogCorrupt(f"a command that does not decode: {error}") from None
+
+
+def newer_level(level: int, known: int = LEVEL) -> LogCorrupt:
+    """What to stop with when a log speaks a level that this program does not."""
+    return LogCorrupt(
+        f"it needs command level {level}, but this program knows levels up to {known}: a newer program is needed here"
+    )

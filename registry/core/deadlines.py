@@ -1,8 +1,7 @@
-"""What happens by itself as time goes by: TTLs run out, services critical for too long are removed.
+"""Deadlines as functions of the state: what a command arms, what has run out, what is to be removed.
 
-Owns the beat and the two kinds of expiry. The deadlines themselves are the log's (`log.base.Deadlines`);
-that a TTL has run out is decided while its record is stored, by the record's condition, so a beat that
-comes in time always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
+Owns no deadline and no time: they are the log's (`log.base.Deadlines`), and looked at in `housekeeping.py`.
+Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 """
 
 from collections.abc import Iterator
@@ -21,11 +20,9 @@ from registry.commands import (
 from registry.log.base import Arm, Due
 from registry.model.check import Check
 from registry.model.names import fold
-from registry.state.local import brought_sidecar
+from registry.state.local import brought_sidecar, refused
 from registry.state.store import State
 
-TICK_SECONDS = 0.25
-LARGEST_BATCH = 512
 START_GRACE_SECONDS = 60.0  # of a limit that counts again after a start; Consul's shortest limit
 
 
@@ -41,10 +38,10 @@ def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
             check = state.local_check(check_id)
             return () if check is None else _arm(state, check)
         case RegisterLocal():
-            return tuple(_of_registration(state, command))
+            return () if refused(state, command) else tuple(_of_registration(state, command))
         case RegisterLocalCheck(check=check):
-            refused = check.service_id and check.service_id not in state.local_ids
-            return () if refused else _arm(state, check)
+            ownerless = check.service_id and check.service_id not in state.local_ids
+            return () if ownerless else _arm(state, check)
         case ReplaceFileRows(services=services, checks=checks):
             of_services = (arm for one in services for arm in _of_registration(state, one))
             return (*of_services, *(arm for check in checks for arm in _arm(state, check)))
@@ -102,16 +99,16 @@ def expiry_of(state: State, due: Due) -> ExpireTtl:
     return ExpireTtl(check.id, check.create_index, newest)
 
 
-def reaps(state: State, now: float, started: float, minimum_seconds: float) -> list[Reap]:
+def reaps(state: State, now: float, armed_at: float, minimum_seconds: float) -> list[Reap]:
     """The removals that are due at `now`, for checks that have been critical for longer than they may.
 
-    `now` and `started` are Unix seconds of this process. After a start every limit counts again, but
-    for at most a minute: the time the server was away was nobody's to report in.
+    `now` and `armed_at` are the log's. After a re-arm, as at a start, every limit counts again, but
+    for at most a minute: the time the registry was away was nobody's to report in.
     """
     found = []
     for check in state.reapable.values():
         assert check.runs is not None
         limit = max(check.runs.deregister_after_seconds, minimum_seconds)
-        if now >= max(check.critical_at + limit, started + min(limit, START_GRACE_SECONDS)):
+        if now >= max(check.critical_at + limit, armed_at + min(limit, START_GRACE_SECONDS)):
             found.append(Reap(check.id, check.critical_index))
     return found

@@ -19,6 +19,12 @@ class Observer:
     def reset(self, index: int) -> None:
         """The state was replaced by a snapshot as of `index`."""
 
+    def recovered(self, index: int) -> None:
+        """The log went on at `index` after a gap in what is known of its past."""
+
+    def rearmed(self, deadlines: int) -> None:
+        """This process, as the housekeeper, gave each deadline a full period anew."""
+
     def snapshot(self, index: int, size_bytes: int, seconds: float) -> None:
         """A snapshot was published."""
 

@@ -22,7 +22,7 @@ UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up b
 class Proposal:
     """One write: its command, its record, what it is about, and the caller who waits for it."""
 
-    __slots__ = ("command", "future", "keys", "record")
+    __slots__ = ("command", "future", "keys", "record", "void")
 
     def __init__(
         self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[None]"
@@ -31,6 +31,7 @@ class Proposal:
         self.record = record
         self.keys = keys
         self.future = future
+        self.void = False  # its condition did not hold: nothing was stored
 
     def settle(self, error: Exception | None) -> None:
         """Tell the caller, if it still waits; a caller that has gone away changes nothing."""
@@ -58,6 +59,7 @@ class Proposals:
         self._in_flight: Counter[WriteKey] = Counter()
         self._batch = 0
         self._queued = asyncio.Event()
+        self._moved: asyncio.Future[None] | None = None  # done when a write has left us, for `drained`
 
     @property
     def busy(self) -> bool:
@@ -110,6 +112,8 @@ class Proposals:
         if isinstance(outcome, Stored):
             self._observer.appended(len(batch), seconds, "stored")
             for position in outcome.void:
+                if (proposal := self._pending.get((number, position))) is not None:
+                    proposal.void = True
                 self._settle((number, position), None)
             return
         known = isinstance(outcome, NotStored)
@@ -117,6 +121,8 @@ class Proposals:
         self._observer.trouble(outcome.reason)
         if known:
             self._give_up(number, len(batch), LogUnavailable(outcome.reason))
+        elif self._log.shared:  # the log has tried to find out; a caller is not kept waiting for a store that is away
+            self._give_up(number, len(batch), LogUnavailable(outcome.reason, unknown=True))
         else:
             error = LogUnavailable(outcome.reason, unknown=True)
             self._clock.call_later(UNKNOWN_SECONDS, lambda: self._give_up(number, len(batch), error))
@@ -157,12 +163,15 @@ class Proposals:
     async def drained(self) -> None:
         """Wait until no write is on its way, or the log has not answered for a while."""
         while self.busy:
-            waiting = [one.future for one in (*self._queue, *self._pending.values())]
-            settled, _ = await asyncio.wait(waiting, timeout=UNKNOWN_SECONDS)
-            if not settled:
+            # the callers' futures say nothing here: a caller may have gone away, its write has not
+            self._moved = asyncio.get_running_loop().create_future()
+            moved, _ = await asyncio.wait([self._moved], timeout=UNKNOWN_SECONDS)
+            if not moved:
                 return
 
     def _release(self, proposal: Proposal) -> None:
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(None)
         in_flight = self._in_flight
         for key in proposal.keys:
             if in_flight[key] > 1:

@@ -1,10 +1,12 @@
-"""What readers outside the core may use: the state as queries receive it, questions and answers.
+"""What readers outside the core may use: the state as queries receive it, questions and answers, how the store is.
 
-The edges never import `state` themselves; its type and its pure functions reach them through here.
+The edges never import `state` or `log` themselves; their types and pure functions reach them through here.
 """
 
+from registry.core.digest import digest_of
 from registry.core.topics import Answer, Question
+from registry.log.base import Contact
 from registry.state.queries import tags_by_service
 from registry.state.store import State
 
-__all__ = ["Answer", "Question", "State", "tags_by_service"]
+__all__ = ["Answer", "Contact", "Question", "State", "digest_of", "tags_by_service"]

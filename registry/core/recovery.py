@@ -4,7 +4,7 @@ Owns what a batch that `follow` yields does to the state. Nothing here waits for
 """
 
 from registry.commands import Command
-from registry.commands.codec import decoded
+from registry.commands.codec import LEVEL, decoded
 from registry.errors import LogCorrupt, RequestError
 from registry.log.base import Entry, Reset
 from registry.state.changes import Changes
@@ -29,18 +29,21 @@ def state_of(reset: Reset) -> State:
     return state
 
 
-def apply_entry(state: State, entry: Entry, command: Command | None, changes: Changes) -> RequestError | None:
+def apply_entry(
+    state: State, entry: Entry, command: Command | None, changes: Changes, level: int = LEVEL
+) -> RequestError | None:
     """Take one entry in; a refusal by the state is an outcome, anything else stops the process.
 
     Args:
         command: the entry's command where the caller has it; else its bytes are decoded.
+        level: the highest command level to understand.
     Raises:
         LogCorrupt: the bytes are no command; names the index.
         ApplyFailed: the state broke on it.
     """
     if command is None:
         try:
-            command = decoded(entry.payload)
+            command = decoded(entry.payload, level)
         except LogCorrupt as error:
             raise LogCorrupt(f"record {entry.index} of the log: {error}") from None
     try:

@@ -4,7 +4,7 @@ Owns the size of the newest one and the task that makes the next. What is in it 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from registry.clock import Clock
 from registry.core.observer import Observer
@@ -17,14 +17,18 @@ from registry.state.store import State
 class Snapshots:
     """Publishes the state when the log since the last one has grown past the larger of two bounds."""
 
-    def __init__(self, log: Log, clock: Clock, observer: Observer, minimum_bytes: int) -> None:
+    def __init__(
+        self, log: Log, clock: Clock, observer: Observer, minimum_bytes: int, failed: Callable[[Exception], None]
+    ) -> None:
         """Args:
+        failed: is told of an error that is not the store's: the state could not be written down.
         minimum_bytes: the log grows at least this much before a snapshot; and twice the last one's size.
         """
         self._log = log
         self._clock = clock
         self._observer = observer
         self._minimum_bytes = minimum_bytes
+        self._failed = failed
         self._task: asyncio.Task[None] | None = None
         self.newest_bytes = 0
 
@@ -34,6 +38,12 @@ class Snapshots:
             return
         if (self._task is None or self._task.done()) and self._log.group.is_housekeeper():
             self._task = asyncio.get_running_loop().create_task(self._publish(Frozen(state)))
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._failed(error)
 
     async def stop(self) -> None:
         """Give up the one under way: the log is left as it was before it."""

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import structlog
 
 from registry.errors import LogError, RequestError
+from registry.events.bridge import NOBODY, Bridge
 from registry.events.listeners import QUEUED_LINES, Listener
 from registry.events.output import Output
 from registry.events.record import (
@@ -30,7 +31,6 @@ from registry.events.record import (
     monitor_line,
 )
 
-_NOBODY = ERROR + 1
 _FORMATS: dict[str, Renderer] = {"console": console_line, "json": json_line}
 _LONGEST_ERROR = 300  # characters of what was wrong with a request; part of it may be the caller's
 
@@ -105,8 +105,9 @@ class Events:
         self._output = Output(stream) if stream is not None else None
         self._level = LEVELS[level]
         self._listeners: list[Listener] = []
+        self._bridge: Bridge | None = None
         self._captured: logging.Handler | None = None
-        self.threshold = _NOBODY
+        self.threshold = NOBODY
         self._note_threshold()
         self.agent = self.logger("agent")
         self.http = self.logger("agent.http")
@@ -121,11 +122,28 @@ class Events:
         event = Event(self._now(), level, source, message, values)
         if self._output is not None and level >= self._level:
             self._output.write(self._render(event))
-        for listener in tuple(self._listeners):
-            if level >= listener.level:
-                listener.offer(event)
+        if self._bridge is not None and level >= self._bridge.level:
+            self._bridge.offer(event)
+        self.hear(event)
 
     # Those who hear
+
+    def hear(self, event: Event) -> None:
+        """Give an event of another process to the listeners of this one; it was logged where it happened."""
+        for listener in tuple(self._listeners):
+            if event.level >= listener.level:
+                listener.offer(event)
+
+    def span(self, bridge: Bridge) -> None:
+        """Share events with the other processes of this server."""
+        self._bridge = bridge
+        self._note_threshold()
+
+    def forward_from(self, level: int) -> None:
+        """Listeners in other processes want the events of this one from `level` on."""
+        if self._bridge is not None:
+            self._bridge.level = level
+            self._note_threshold()
 
     def set_level(self, level: str) -> None:
         """Write events from this level on (a word of `LEVELS`); listeners keep theirs."""
@@ -149,8 +167,13 @@ class Events:
             self._note_threshold()
 
     def _note_threshold(self) -> None:
-        written = self._level if self._output is not None else _NOBODY
-        self.threshold = min([written, *(listener.level for listener in self._listeners)])
+        written = self._level if self._output is not None else NOBODY
+        listened = min((listener.level for listener in self._listeners), default=NOBODY)
+        elsewhere = NOBODY
+        if self._bridge is not None:
+            self._bridge.note(listened)
+            elsewhere = self._bridge.level
+        self.threshold = min(written, listened, elsewhere)
 
     def capture_logging(self) -> None:
         """Take over what libraries say through the standard library's `logging`, from warnings on."""

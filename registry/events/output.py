@@ -4,11 +4,13 @@ Owns the queue and the thread. What a line says is `record.py`.
 """
 
 import threading
+from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import TextIO
 
 QUEUED_LINES = 10_000  # about 2 MB; a reader that is this far behind loses lines, not the server its time
 _LINES_A_WRITE = 500
+_WHOLE_BYTES = 4096  # that a pipe takes in one piece: lines of several processes on one pipe do not mix
 
 
 class Output:
@@ -37,8 +39,9 @@ class Output:
         while (line := self._queue.get()) is not None:
             lines, ended = self._batch(line)
             try:
-                self._stream.write("".join(lines))
-                self._stream.flush()
+                for piece in _pieces(lines):
+                    self._stream.write(piece)
+                    self._stream.flush()
             except (OSError, ValueError):  # the reader is gone, or the stream closed: nobody is left to tell
                 return
             if ended:
@@ -59,3 +62,17 @@ class Output:
                 return lines, True
             lines.append(following)
         return lines, False
+
+
+def _pieces(lines: list[str]) -> Iterator[str]:
+    """The lines, put together as long as a pipe takes them whole."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        line_bytes = len(line) if line.isascii() else len(line.encode("utf-8", "replace"))
+        if piece and size + line_bytes > _WHOLE_BYTES:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += line_bytes
+    yield "".join(piece)

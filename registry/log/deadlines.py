@@ -7,10 +7,9 @@ the monotonic clock. What a passed deadline means is not decided here.
 
 import asyncio
 import heapq
-import math
 from collections.abc import Callable, Iterable, Sequence
 
-from registry.log.base import Beat, Due, Record
+from registry.log.base import Beat, Due, Record, Tenure, Tick
 
 SPARE_ENTRIES = 64  # heap entries allowed beyond two a member before the heap is built anew
 
@@ -18,8 +17,13 @@ SPARE_ENTRIES = 64  # heap entries allowed beyond two a member before the heap i
 class LocalDeadlines:
     """`Deadlines` in process. The sequencer judges conditions and applies arms; everybody else beats."""
 
-    def __init__(self, elapsed: Callable[[], float], newest_index: Callable[[], int]) -> None:
+    def __init__(
+        self, elapsed: Callable[[], float], time: Callable[[], float], newest_index: Callable[[], int]
+    ) -> None:
+        """`time` is the log's, `elapsed` that of the scores."""
         self._elapsed = elapsed
+        self._time = time
+        self._armed_at = 0.0
         self._newest_index = newest_index
         self._scores: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
@@ -41,15 +45,20 @@ class LocalDeadlines:
         for member, seconds in members:
             old = scores.get(member)
             if old is None:
-                unknown.append(member)
+                if self._armed_at:
+                    unknown.append(member)
                 continue
             scores[member] = score = now + seconds
             if score < old:
                 self._push(score, member)
         return Beat(self._newest_index(), tuple(unknown))
 
-    async def due(self, limit: int) -> list[Due]:
-        """Up to `limit` members whose deadline has passed, earliest first. They stay armed."""
+    async def tick(self, limit: int) -> Tick:
+        """The time, and up to `limit` members whose deadline has passed; none before the first `rearm`."""
+        due = self._passed(limit) if self._armed_at else []
+        return Tick(self._time(), self._armed_at, tuple(due))
+
+    def _passed(self, limit: int) -> list[Due]:
         now = self._elapsed()
         found: dict[str, float] = {}
         while len(found) < limit and (earliest := self._earliest(now)) is not None and earliest[0] <= now:
@@ -59,19 +68,29 @@ class LocalDeadlines:
             heapq.heappush(self._heap, (score, member))
         return [Due(member, score) for member, score in found.items()]
 
-    async def rearm(self, members: Iterable[tuple[str, float]]) -> None:
-        """Replace all deadlines by these, each a full period from now."""
-        now = self._elapsed()
-        self._scores = {member: now + seconds for member, seconds in members}
+    async def disarm(self) -> int:
+        """Forget all deadlines."""
+        self._armed_at = 0.0
+        self._scores.clear()
         self._rebuild()
+        return self._newest_index()
 
-    def wait_seconds(self) -> float | None:
-        """How long until the next deadline, 0 when one has passed; None when there is none."""
-        earliest = self._earliest(math.inf)
-        return None if earliest is None else max(0.0, earliest[0] - self._elapsed())
+    async def rearm(self, members: Iterable[tuple[str, float]]) -> None:
+        """Arm these, each a full period from now, beside what records have armed since `disarm`."""
+        now = self._elapsed()
+        self._scores = {**{member: now + seconds for member, seconds in members}, **self._scores}
+        self._rebuild()
+        self._armed_at = self._time()
 
-    def judge(self, records: Sequence[Record]) -> tuple[int, ...]:
+    def lose(self) -> None:
+        """From now on the deadlines are not to be trusted: nothing passes before they are armed anew."""
+        self._armed_at = 0.0
+
+    def judge(self, records: Sequence[Record], tenure: int = 0) -> tuple[int, ...]:
         """Positions whose condition does not hold, each judged after the arms of the records before it.
+
+        Args:
+            tenure: the number of the writer's present time as housekeeper, 0 when it is not.
 
         Beats of the members whose condition held wait until `settle`.
         """
@@ -79,7 +98,11 @@ class LocalDeadlines:
         touched: set[str] = set()
         for position, record in enumerate(records):
             condition = record.condition
-            if condition is not None:
+            if isinstance(condition, Tenure):
+                if condition.number != tenure:
+                    void.append(position)
+                    continue
+            elif condition is not None:
                 member = condition.member
                 if member in touched or self._scores.get(member) != condition.score:
                     void.append(position)

@@ -1,14 +1,30 @@
 """A memory log that misbehaves when told to, for tests of what stands on a log.
 
 Owns the faults every caller of a log must survive: an unknown outcome, a refusal, a reset, indexes that
-jump, entries of others, and an append that takes its time. Nothing of it runs in a real log.
+jump, entries and outputs of others, deadlines that were lost, a store that is away, and an append that takes
+its time. Nothing of it runs in a real log.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from registry.log.base import Arm, Entry, Newest, NotStored, Outcome, Record, Unknown
+from registry.errors import LogUnavailable
+from registry.log.base import (
+    Arm,
+    Beat,
+    Contact,
+    Entry,
+    Newest,
+    NotStored,
+    Outcome,
+    Output,
+    Record,
+    Stored,
+    Tick,
+    Unknown,
+)
+from registry.log.deadlines import LocalDeadlines
 from registry.log.memory import MemoryLog, MemoryStorage, MemoryStore, Snapshot
 from registry.log.sequencer import Settled
 
@@ -53,17 +69,51 @@ class FaultyStorage(MemoryStorage):
         return self._newest
 
 
+class FaultyDeadlines:
+    """Deadlines that cannot be reached while the log is away."""
+
+    def __init__(self, deadlines: LocalDeadlines, refuse: Callable[[], None]) -> None:
+        self._deadlines = deadlines
+        self._refuse = refuse
+
+    async def beat(self, members: Iterable[tuple[str, float]]) -> Beat:
+        """As the log's."""
+        self._refuse()
+        return await self._deadlines.beat(members)
+
+    async def tick(self, limit: int) -> Tick:
+        """As the log's."""
+        self._refuse()
+        return await self._deadlines.tick(limit)
+
+    async def disarm(self) -> int:
+        """As the log's."""
+        self._refuse()
+        return await self._deadlines.disarm()
+
+    async def rearm(self, members: Iterable[tuple[str, float]]) -> None:
+        """As the log's."""
+        self._refuse()
+        await self._deadlines.rearm(members)
+
+
 class FaultyMemoryLog(MemoryLog):
     """A writer's end whose next appends fail as injected, on a store that others may share."""
 
-    def __init__(self, store: MemoryStore, *, writer: str) -> None:
+    def __init__(self, store: MemoryStore, *, writer: str, shared: bool = False) -> None:
+        """`shared`: whether it says that other processes may write too."""
         super().__init__(store, writer=writer)
+        self.shared = shared
+        self.deadlines = FaultyDeadlines(store.sequencer.deadlines, self._refuse)
+        self.away = False  # while true nothing of the store can be reached
         self._faults: deque[Callable[[int, list[Record]], Outcome | None]] = deque()
         self._late: list[tuple[int, list[Record]]] = []
         self._foreign_batches = 0
 
     async def append(self, batch: int, records: list[Record]) -> Outcome:
         """As the log's, unless a fault was injected for this call."""
+        if self.away:
+            return NotStored("injected: away")
         if not self._faults:
             return await super().append(batch, records)
         answer = self._faults.popleft()(batch, records)
@@ -72,6 +122,42 @@ class FaultyMemoryLog(MemoryLog):
             return Unknown("injected: stored")
         await asyncio.sleep(0)  # an answer never comes in the turn of the call
         return answer
+
+    async def sync(self) -> int:
+        """As the log's, while it is there."""
+        self._refuse()
+        return await super().sync()
+
+    def contact(self) -> Contact:
+        """How it is."""
+        return Contact(self.away, 1.0 if self.away else 0.0, "injected: away" if self.away else "")
+
+    def _refuse(self) -> None:
+        if self.away:
+            raise LogUnavailable("injected: away")
+
+    def lose_deadlines(self) -> None:
+        """The deadlines are not to be trusted any more."""
+        self._sequencer.deadlines.lose()
+
+    def foreign_outputs(self, *texts: Output) -> None:
+        """Another writer publishes newer texts."""
+        self._sequencer.feed.publish_outputs(list(texts))
+
+    def foreign_peer(self, writer: str, about: bytes) -> None:
+        """Another process has the log open."""
+        self._seats.join(writer)
+        self._seats.announce(writer, about)
+
+    def foreign_peer_leaves(self, writer: str) -> None:
+        """It has gone."""
+        self._seats.leave(writer)
+
+    async def gap(self) -> int:
+        """The log goes on behind an entry that holds no command; its index."""
+        outcome = await self.foreign(b"")
+        assert isinstance(outcome, Stored)
+        return outcome.first
 
     def inject_unknown(self, stored: bool) -> None:
         """The next append answers `Unknown`, and is or is not stored."""
@@ -130,6 +216,9 @@ class FaultyMemoryLog(MemoryLog):
         return self._storage
 
 
-def faulty_log(*, now: Callable[[], float], elapsed: Callable[[], float], writer: str = "self") -> FaultyMemoryLog:
+def faulty_log(
+    *, now: Callable[[], float], elapsed: Callable[[], float], writer: str = "self", shared: bool = False
+) -> FaultyMemoryLog:
     """A writer's end over a store of its own with every fault available."""
-    return FaultyMemoryLog(MemoryStore(now=now, elapsed=elapsed, storage=FaultyStorage()), writer=writer)
+    store = MemoryStore(now=now, elapsed=elapsed, storage=FaultyStorage())
+    return FaultyMemoryLog(store, writer=writer, shared=shared)

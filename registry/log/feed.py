@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from registry.log.base import Entry, Reset
+from registry.log.base import Entry, Item, Output, Outputs, Reset
 
 RECENT_BATCHES = 64  # a follower that is current is a batch or two behind
 RECENT_BYTES = 1024 * 1024  # payloads kept for that
@@ -28,6 +28,7 @@ class Feed:
         self._before = 0  # every entry after this index is in `_recent`
         self._newest = 0
         self._resets = 0
+        self._outputs: dict[int, list[Output]] = {}  # of each follower, what it has not yielded yet
         self._waiting: set[asyncio.Future[None]] = set()
 
     def start(self, newest: int) -> None:
@@ -54,14 +55,29 @@ class Feed:
             self._before = oldest[-1].index
         self.wake()
 
+    def publish_outputs(self, texts: list[Output]) -> None:
+        """Hand texts to the followers that are there now."""
+        for waiting in self._outputs.values():
+            waiting.extend(texts)
+        self.wake()
+
     def wake(self) -> None:
         """Let waiting followers look again."""
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def follow(self, after: int, ended: Callable[[], bool]) -> AsyncIterator[list[Entry] | Reset]:
-        """Entries after `after` in batches, or a `Reset`; ends once `ended` and all in memory is handed over."""
+    async def follow(self, after: int, ended: Callable[[], bool]) -> AsyncIterator[Item]:
+        """Entries after `after` in batches, a `Reset`, or outputs; ends once `ended` and all in memory is out."""
+        texts: list[Output] = []
+        self._outputs[id(texts)] = texts
+        try:
+            async for item in self._follow(after, ended, texts):
+                yield item
+        finally:
+            del self._outputs[id(texts)]
+
+    async def _follow(self, after: int, ended: Callable[[], bool], texts: list[Output]) -> AsyncIterator[Item]:
         position, resets = after, self._resets
         settled = after == self._newest  # else the store has to say whether it still holds what comes next
         while True:
@@ -70,6 +86,9 @@ class Feed:
                     batch = self._recent_after(position)
                     position = batch[-1].index
                     yield batch
+                elif texts:
+                    published, texts[:] = Outputs(tuple(texts)), []
+                    yield published
                 elif ended():
                     return
                 else:

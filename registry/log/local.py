@@ -4,36 +4,38 @@ Owns opening and closing of an end. Order is the sequencer's, durability the sto
 """
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable
 
-from registry.log.base import Deadlines, Entry, Group, Newest, NotStored, Outcome, Record, Reset
-from registry.log.group import LocalGroup
+from registry.log.base import Contact, Deadlines, Group, Held, Item, Newest, NotStored, Outcome, Output, Record
+from registry.log.group import LocalGroup, Seats
 from registry.log.sequencer import Sequencer, Storage
 
 
 class LocalLog:
     """`Log` over a sequencer and its storage."""
 
+    shared = False
     deadlines: Deadlines
     group: Group
+    held: Callable[[], Held] | None = None  # a store in process is never lost before its process is
 
-    def __init__(self, writer: str, storage: Storage, sequencer: Sequencer, alive: MutableMapping[str, None]) -> None:
-        """Several ends share a store when they get the same storage, sequencer and `alive`."""
+    def __init__(self, writer: str, storage: Storage, sequencer: Sequencer, seats: Seats) -> None:
+        """Several ends share a store when they get the same storage, sequencer and seats."""
         self.writer = writer
         self.deadlines = sequencer.deadlines
-        self.group = self._membership = LocalGroup(writer, alive)
+        self.group = LocalGroup(writer, seats)
         self._storage = storage
         self._sequencer = sequencer
-        self._alive = alive
+        self._seats = seats
         self._appendable = False
         self._ended = False
         self._closing = asyncio.Lock()
 
     async def open(self) -> None:
         """Take hold of the store and recover it; the first end of a process does so for all."""
-        if not self._alive:
+        if not self._seats:
             self._sequencer.start(await self._storage.open())
-        self._membership.join()
+        self._seats.join(self.writer)
         self._appendable = True
 
     async def close(self) -> None:
@@ -45,8 +47,8 @@ class LocalLog:
             await self._sequencer.idle()
             self._ended = True
             self._sequencer.feed.wake()
-            self._membership.leave()
-            if not self._alive:
+            self._seats.leave(self.writer)
+            if not self._seats:
                 await self._storage.close()
 
     async def append(self, batch: int, records: list[Record]) -> Outcome:
@@ -55,13 +57,25 @@ class LocalLog:
             return NotStored("the log is closed")
         return await self._sequencer.append(self.writer, batch, records)
 
-    def follow(self, after: int) -> AsyncIterator[list[Entry] | Reset]:
+    def follow(self, after: int) -> AsyncIterator[Item]:
         """All entries after index `after` as they become durable, or a `Reset`."""
         return self._sequencer.feed.follow(after, lambda: self._ended)
 
     async def newest(self) -> Newest:
         """The newest stored index, asked of the store itself."""
         return await self._storage.newest()
+
+    async def sync(self) -> int:
+        """The newest index: nobody else could know a newer one."""
+        return self._sequencer.newest
+
+    def contact(self) -> Contact:
+        """The store is there; a failure shows with the write that meets it."""
+        return Contact(False, 0.0, "")
+
+    async def publish_outputs(self, texts: list[Output]) -> None:
+        """Hand newer texts to all followers."""
+        self._sequencer.feed.publish_outputs(texts)
 
     async def publish_snapshot(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> None:
         """Store a snapshot as of `index`, then trim."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from registry.log.base import Entry, Newest, Reset
+from registry.log.group import Seats
 from registry.log.local import LocalLog
 from registry.log.sequencer import Probed, Sequencer, Settled
 
@@ -95,12 +96,12 @@ class MemoryStore:
         self, *, now: Callable[[], float], elapsed: Callable[[], float], storage: MemoryStorage | None = None
     ) -> None:
         self.storage = storage or MemoryStorage()
-        self.sequencer = Sequencer(self.storage, now=now, elapsed=elapsed)
-        self.alive: dict[str, None] = {}
+        self.seats = Seats()
+        self.sequencer = Sequencer(self.storage, now=now, elapsed=elapsed, tenure=self.seats.tenure)
 
 
 class MemoryLog(LocalLog):
     """One writer's end of a log in memory."""
 
     def __init__(self, store: MemoryStore, *, writer: str) -> None:
-        super().__init__(writer, store.storage, store.sequencer, store.alive)
+        super().__init__(writer, store.storage, store.sequencer, store.seats)

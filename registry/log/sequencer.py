@@ -77,8 +77,17 @@ class _Batch:
 class Sequencer:
     """Puts the batches of all writers of one process in order over one storage."""
 
-    def __init__(self, storage: Storage, *, now: Callable[[], float], elapsed: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        now: Callable[[], float],
+        elapsed: Callable[[], float],
+        tenure: Callable[[str], int] = lambda writer: 1,
+    ) -> None:
+        """`tenure(writer)` is the number of a writer's present time as housekeeper, 0 when it is not."""
         self._storage = storage
+        self._tenure = tenure
         self._now = now
         self.newest = 0  # the newest durable index as far as this process knows
         self._next = 1
@@ -89,7 +98,7 @@ class Sequencer:
         self._probing = False
         self._idle: list[asyncio.Future[None]] = []
         self.feed = Feed(storage.read)
-        self.deadlines = LocalDeadlines(elapsed, lambda: self.newest)
+        self.deadlines = LocalDeadlines(elapsed, self.time, lambda: self.newest)
 
     def start(self, newest: Newest) -> None:
         """Continue after `newest`."""
@@ -104,6 +113,10 @@ class Sequencer:
         self._queue.append(batch)
         self._proceed()
         return batch.answer
+
+    def time(self) -> float:
+        """The time that an entry stored now would bear."""
+        return max(self._milliseconds, int(self._now() * 1000)) / 1000
 
     async def idle(self) -> None:
         """Return once nothing is queued or under way."""
@@ -142,7 +155,7 @@ class Sequencer:
 
     def _cut(self, batch: _Batch) -> None:
         """Judge, number and stamp the records, and hand them to the storage."""
-        batch.void = self.deadlines.judge(batch.records)
+        batch.void = self.deadlines.judge(batch.records, self._tenure(batch.writer))
         self._milliseconds = max(self._milliseconds, int(self._now() * 1000))
         batch.time = self._milliseconds / 1000
         index, writer, number = self._next, batch.writer, batch.number

@@ -14,6 +14,7 @@ from registry.errors import LogUnavailable
 from registry.log import sqlite_snapshots as snapshots
 from registry.log.base import Entry, Newest, Reset
 from registry.log.directory import DirectoryLock
+from registry.log.group import Seats
 from registry.log.local import LocalLog
 from registry.log.sequencer import Probed, Sequencer, Settled
 from registry.log.sqlite_file import SqliteFile
@@ -115,4 +116,5 @@ class SqliteLog(LocalLog):
     ) -> None:
         """`max_pages` bounds the size of the file as a full disk would; None: the disk decides."""
         storage = SqliteStorage(SqliteFile(path, max_pages=max_pages), DirectoryLock(path))
-        super().__init__(writer, storage, Sequencer(storage, now=now, elapsed=elapsed), {})
+        seats = Seats()
+        super().__init__(writer, storage, Sequencer(storage, now=now, elapsed=elapsed, tenure=seats.tenure), seats)

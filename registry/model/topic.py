@@ -19,6 +19,7 @@ GATEWAYS: Topic = ("gateways", "")  # nothing yet: no config entry binds a gatew
 PEERS: Topic = ("peers", "")  # nothing yet: there are no peers
 LOCAL_SERVICES: Topic = ("local-services", "")  # rows written through the agent's interface
 LOCAL_CHECKS: Topic = ("local-checks", "")
+MEMBERS: Topic = ("members", "")  # the replicas, who keeps house, and the server's own identity
 
 # One per name.
 SERVICE = "service"  # rows of one service name and the node rows under them: catalog/service

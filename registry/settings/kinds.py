@@ -101,6 +101,7 @@ def _shown(value: object, unit: str) -> str:
 
 
 TEXT = _one("TEXT", values.printable, str)
+STORE_URL = _one("URL", values.store_url, str)
 PATH = _one("PATH", values.printable, str)
 PATHS = _many("PATH", values.printable)
 BOOLEAN = _one("BOOLEAN", values.boolean, bool)

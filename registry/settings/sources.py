@@ -13,6 +13,7 @@ from registry.errors import SettingsError
 from registry.settings import kinds
 from registry.settings.consul import take_consul
 from registry.settings.files import Contents, document, paths, take_ours
+from registry.settings.secrets import with_password_of
 from registry.settings.table import ROWS, Notice, Row, Settings, Sources
 
 # What Kubernetes and Docker put beside a service that is called registry: not meant for us.
@@ -64,6 +65,8 @@ def _settings(sources: Sources) -> Settings:
     values |= {name: found.value for name, found in files.values.items()}
     values |= {name: value for name, value in given.items() if value is not None}
     values["extra_http_ports"] += _alias_ports(values, sources, notices)
+    if values["store_password_file"]:
+        values["store"] = with_password_of(values["store_password_file"], values["store"])
     _note_what_nobody_reads(sources, files, notices)
     return Settings(**values, definitions=tuple(files.definitions), notices=tuple(notices), sources=sources)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from registry.errors import SettingsError
 from registry.settings import kinds
+from registry.settings.secrets import masked
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Row:
     consul: tuple[str, ...] = ()
     reloadable: bool = False
     in_files: bool = True
+    secret: bool = False  # its value may hold a password: it is shown masked only
 
     @property
     def flag(self) -> str:
@@ -89,7 +91,7 @@ class Sources:
 def row(group: str, default: T, kind: kinds.Kind[T], text: str, **more: Any) -> T:
     """One setting: a field of `Settings` that carries its `Row`."""
     known = {"group": group, "kind": kind, "help": text, "default": default, **more}
-    made: T = field(default_factory=lambda: default, metadata=known)
+    made: T = field(default_factory=lambda: default, metadata=known, repr=not more.get("secret"))
     return made
 
 
@@ -127,12 +129,23 @@ class Settings:
         STORE, False, kinds.BOOLEAN, "Keep everything in memory, unless a store is named, and indent all JSON. "
         "The end of the process loses everything.")
     store: str = row(
-        STORE, "", kinds.TEXT, "URL of the store: sqlite:///PATH or memory:. Without it: registry.db in the data "
-        "directory, or memory with dev.")
+        STORE, "", kinds.STORE_URL, "URL of the store: sqlite:///PATH or memory: for one process; for any number of "
+        "them redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], rediss:// (TLS), "
+        "redis+sentinel://HOST[:PORT],…/MASTER or redis+cluster://HOST[:PORT],… with the parameters namespace=registry "
+        "(what its keys begin with), wait=0 (copies that must have a write before it is answered), window=2 (seconds "
+        "that a changed store waits for its replicas), for TLS ca_certs, certfile, keyfile and check_hostname, for "
+        "Sentinel sentinel_username and sentinel_password. Without it: registry.db in the data directory, or memory "
+        "with dev.", secret=True)
+    store_password_file: str = row(
+        STORE, "", kinds.PATH, "File whose first line is the password of a Redis store, which then stands neither in "
+        "its URL nor in the list of processes.")
+    store_wait_seconds: float = row(
+        STORE, 0.0, kinds.SECONDS, "How long the start waits for a store that does not answer; 0: it fails at once.")
     data_dir: str = row(
         STORE, "./data", kinds.PATH, "Directory of the store; one process holds it.", consul=("data_dir",))
     max_pending_writes: int = row(
-        STORE, 20_000, kinds.COUNT, "Writes that may wait for the store before further ones are refused with 503.")
+        STORE, 20_000, kinds.COUNT, "Writes that may wait for the store before further ones are refused with 503; "
+        "divided among the workers.")
     snapshot_min_bytes: int = row(
         STORE, 8 << 20, kinds.BYTES, "The log grows at least this much before a snapshot is taken and it is trimmed.")
 
@@ -144,9 +157,13 @@ class Settings:
     answers_per_topic: int = row(
         READS, 32, kinds.COUNT, "Ready answers kept for each service, node or list; the least recently used goes.")
     answers_bytes: int = row(
-        READS, 64 << 20, kinds.BYTES, "Memory for all ready answers together.")
+        READS, 64 << 20, kinds.BYTES, "Memory for all ready answers together; divided among the workers.")
     use_cache: bool = row(
         READS, True, kinds.BOOLEAN, "Whether ?cached is listened to.", consul=("http_config.use_cache",))
+    consistent_reads: bool = row(
+        READS, False, kinds.BOOLEAN, "On a store that processes share (redis): ask it before every read that names no "
+        "mode, so that each replica shows what any of them has acknowledged. Each read then costs a share of a round "
+        "trip, and fails while the store is away.")
     translate_wan_addrs: bool = row(
         READS, False, kinds.BOOLEAN, "Show nodes of other datacenters with their WAN addresses.",
         consul=("translate_wan_addrs",))
@@ -189,6 +206,9 @@ class Settings:
         HTTP, (), kinds.NETWORKS, "Networks that writes are taken from; none named: every one.",
         consul=("http_config.allow_write_http_from",))
 
+    workers: int = row(
+        OPERATION, 1, kinds.COUNT, "Processes that share the ports, each a whole replica on a core of its own, started "
+        "again when it dies. More than 1 needs a store that processes can share (redis).")
     log_level: str = row(
         OPERATION, "info", kinds.LEVEL, "What is logged: debug, info, warn or error.", consul=("log_level",),
         reloadable=True)
@@ -227,6 +247,11 @@ class Settings:
         if self.store:
             return self.store
         return "memory:" if self.dev else f"sqlite:///{self.data_dir}/registry.db"
+
+    @property
+    def shown_store_url(self) -> str:
+        """The same without its password."""
+        return masked(self.store_url)
 
     @property
     def pretty(self) -> bool:

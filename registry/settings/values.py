@@ -31,6 +31,13 @@ def printable(text: str) -> str:
     return text
 
 
+def store_url(text: str) -> str:
+    """The URL of a store. What is wrong with it is said without its text, which may hold a password."""
+    if not text.isprintable():
+        raise ValueError("the URL holds a character that cannot be printed")
+    return text
+
+
 def boolean(text: str) -> bool:
     """Yes or no, in the words people use."""
     if text.lower() not in TRUE | FALSE:

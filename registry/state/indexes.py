@@ -75,6 +75,7 @@ INDEX_OF: dict[str, Callable[[Indexes, str], int]] = {
     "catalog": _catalog,
     "local-services": _none,
     "local-checks": _none,
+    "members": _none,
     "service": _service_rows,
     "health": _service_health,
     "node": _node,

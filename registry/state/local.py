@@ -276,6 +276,17 @@ def _with_port(rows: Rows, command: RegisterLocal, taken: dict[int, None]) -> Re
     return replace(command, sidecar=replace(sidecar, service=service, checks=checks))
 
 
+def refused(rows: Rows, command: RegisterLocal) -> bool:
+    """Whether the registration would be refused for want of a port."""
+    if command.sidecar is None:
+        return False
+    try:
+        _with_port(rows, command, {})
+    except InvalidRequest:
+        return True
+    return False
+
+
 def _automatic_port(rows: Rows, command: RegisterLocal, taken: dict[int, None]) -> int:
     """The port the sidecar has, if it is an automatic one, else the lowest that nobody has."""
     assert command.sidecar is not None

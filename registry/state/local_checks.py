@@ -12,6 +12,7 @@ from registry.model.check import CRITICAL, Check
 from registry.model.names import fold
 from registry.model.service import Local
 from registry.state.catalog import critical_since, same_check
+from registry.state.members import check_item, owner
 from registry.state.rows import Rows
 from registry.state.server import restore_own_rows
 
@@ -100,6 +101,8 @@ def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> N
     old = local_check_row(rows, command.check_id)
     if command.create_index and command.create_index != old.create_index:
         return
+    if command.runner and rows.members and command.runner != owner(rows.members, check_item(old.id)):
+        return  # the check has moved on to another replica, whose word counts
     if command.ttl and not is_ttl(old):
         raise InvalidRequest("not-ttl", id=command.check_id)
     _take(rows, index, time, old, command.status, command.output)

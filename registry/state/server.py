@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from registry.commands import StartServer
 from registry.errors import Conflict
+from registry.model import topic as topics
 from registry.model.check import PASSING, SERF_HEALTH, Check
 from registry.model.names import fold
 from registry.model.node import Node
@@ -27,7 +28,7 @@ def start_server(rows: Rows, index: int, time: float, command: StartServer) -> N
     server = rows.server
     if server.node and (server.node, server.id) != (command.node, command.id):
         raise Conflict("server-identity", stored=server.node, given=command.node)
-    rows.server = Server(
+    found = Server(
         node=command.node,
         id=command.id,
         datacenter=command.datacenter,
@@ -37,6 +38,9 @@ def start_server(rows: Rows, index: int, time: float, command: StartServer) -> N
         service_port=command.service_port,
         service_meta=command.service_meta or {},
     )
+    if found != server:
+        rows.server = found
+        rows.touched[topics.MEMBERS] = None
     own = rows.node_rows.get(fold(command.node))
     if own is None or own.address != command.address or own.meta != command.meta or own.id != command.id:
         _write_own_node(rows, index)

@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
+from registry.commands.codec import LEVEL, newer_level
 from registry.errors import LogCorrupt
 from registry.model.check import Check
+from registry.model.member import Member
 from registry.model.node import Node
 from registry.model.server import Server
 from registry.model.service import Instance
@@ -34,6 +36,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     server: Server
     indexes: Indexes
     virtual_numbers: dict[str, int]
+    members: tuple[Member, ...] = ()
+    holder: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -56,6 +60,8 @@ class Frozen:
             server=state.server,
             indexes=msgspec.structs.replace(indexes, node=dict(indexes.node), service=dict(indexes.service)),
             virtual_numbers=dict(state.virtual_numbers),
+            members=state.members,
+            holder=state.holder,
         )
         self._nodes = list(state.node_rows.items())
         self._instances = [(key, list(rows.values())) for key, rows in state.instances.items()]
@@ -106,7 +112,7 @@ def restored(chunks: Iterable[bytes]) -> State:
     """The state that a snapshot's chunks describe.
 
     Raises:
-        LogCorrupt: a record does not decode, or the format is not this program's.
+        LogCorrupt: a record does not decode, or the format or the command level is not this program's.
     """
     state = State()
     for number, chunk in enumerate(chunks):
@@ -124,8 +130,11 @@ def restored(chunks: Iterable[bytes]) -> State:
 def _put_header(state: State, header: Header) -> None:
     if header.format != FORMAT:
         raise LogCorrupt(f"a snapshot of format {header.format}; this program reads format {FORMAT}")
+    if header.level > LEVEL:
+        raise newer_level(header.level)
     state.applied, state.time, state.level = header.applied, header.time, header.level
     state.server, state.indexes = header.server, header.indexes
+    state.members, state.holder = header.members, header.holder
     for mesh, number in header.virtual_numbers.items():
         state.put_virtual_number(mesh, number)
 

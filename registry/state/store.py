@@ -12,15 +12,9 @@ from registry import commands
 from registry.commands import Command
 from registry.model import topic as topics
 from registry.model.names import fold
-from registry.state import catalog, local, local_checks, server
+from registry.state import catalog, local, local_checks, members, server
 from registry.state.changes import Changes
 from registry.state.queries import Queries
-from registry.state.rows import Rows
-
-
-def _raise_level(rows: Rows, index: int, time: float, command: commands.RaiseLevel) -> None:
-    rows.level = max(rows.level, command.level)
-
 
 _APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
     commands.Register: catalog.register,
@@ -35,7 +29,8 @@ _APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
     commands.UpdateCheck: local_checks.update_check,
     commands.ExpireTtl: local_checks.expire_ttl,
     commands.StartServer: server.start_server,
-    commands.RaiseLevel: _raise_level,
+    commands.RaiseLevel: members.raise_level,
+    commands.SetMembers: members.set_members,
 }
 
 _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
@@ -43,6 +38,7 @@ _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
     commands.Deregister: catalog.nothing_to_deregister,
     commands.RegisterLocal: local.local_unchanged,
     commands.ReplaceFileRows: local.file_rows_unchanged,
+    commands.SetMembers: members.members_unchanged,
 }
 
 
@@ -59,10 +55,20 @@ class State(Queries):
 
         Raises:
             RequestError: the state refuses the command; nothing but `applied` changed.
+            LogCorrupt: what follows is beyond this program (`RaiseLevel`); the process must stop.
         """
         self.applied, self.time = index, time
         self.touched = changes.topics
         _APPLY[type(command)](self, index, time, command)
+
+    def advance(self, index: int, time: float, changes: Changes) -> None:
+        """Take in an entry without a command: the log went on at `index` after a gap in its past.
+
+        No answer shows a lower index from here on, and everybody looks again.
+        """
+        self.applied, self.time = index, max(self.time, time)
+        self.indexes.floor = max(self.indexes.floor, index)
+        changes.everything = True
 
     def changes_nothing(self, command: Command) -> bool:
         """Whether the command, applied now, would be accepted and change nothing."""
@@ -91,6 +97,14 @@ class State(Queries):
         """The text of a local check that the log has; empty for a check that is gone."""
         place = self.local_check_ids.get(check_id)
         return self.checks[place[0]][place[1]].output if place is not None else ""
+
+    def owner(self, item: str) -> str:
+        """The id of the replica that an item of shared work belongs to; "" when there are no members."""
+        return members.owner(self.members, item)
+
+    def check_owner(self, check_id: str) -> str:
+        """The id of the replica that runs a check of our own node; "" when there are no members."""
+        return members.owner(self.members, members.check_item(check_id))
 
     def own_key(self) -> str:
         """The folded name of our own node."""

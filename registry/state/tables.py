@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from registry.model.check import Check
 from registry.model.coordinate import Coordinate
+from registry.model.member import Member
 from registry.model.names import fold
 from registry.model.node import Node
 from registry.model.server import Server
@@ -53,7 +54,9 @@ class Tables:
         self.virtual_numbers: dict[str, int] = {}  # mesh name → N of its address 240.0.0.N
         self.coordinates: dict[str, Coordinate] = {}  # folded node
         self.server = Server()
-        self.level = 1  # the highest command version every member understands
+        self.level = 1  # the highest command level every member understands
+        self.members: tuple[Member, ...] = ()  # the live replicas by id; none where nobody told them apart
+        self.holder = ""  # the id of the one that keeps house
         self._virtual_names: dict[int, str] = {}
         self._virtual_low = 1  # no number below is free
         self.outputs: dict[Key, str] = {}  # newest output texts that the log does not have yet

@@ -1,13 +1,13 @@
 """Fixtures of the log suite: each test that takes `backend` or `log` runs on every backend."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
 
 from registry.log.base import Log
 from tests.backends.stores import BACKENDS, Backend, Clock
+from tests.stores import kinds
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +21,16 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=sorted(BACKENDS))
-def backend(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Backend:
+@pytest.fixture(params=kinds())
+def backend(request: pytest.FixtureRequest, clock: Clock) -> Backend:
     """One store; `backend.log()` makes an end of it."""
-    return BACKENDS[request.param](clock, tmp_path)
+    return BACKENDS[request.param](clock, request)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def local_backend(request: pytest.FixtureRequest, clock: Clock) -> Backend:
+    """A store within one process, whose insides a test may reach."""
+    return BACKENDS[request.param](clock, request)
 
 
 @pytest.fixture

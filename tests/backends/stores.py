@@ -1,35 +1,61 @@
 """The stores that the suite of this directory runs on, a clock that the tests move, and a few makers."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from registry.log.base import Entry, Log, Record, Reset
 from registry.log.memory import MemoryLog, MemoryStore
+from registry.log.redis.log import RedisLog
+from registry.log.redis.url import Target, target_of
 from registry.log.sqlite import SqliteLog
+from tests.replicas.redis_server import RedisServer
+from tests.stores import empty_store
 
 
 class Clock:
-    """Unix and monotonic time that stand still until a test moves them."""
+    """Unix and monotonic time that stand still until a test moves them.
+
+    A store with a time of its own follows: it is told by `moved`, and its time is `unix` only about.
+    """
 
     def __init__(self) -> None:
-        self.unix = 1_700_000_000.0
+        self._unix = 1_700_000_000.0
         self.monotonic = 1000.0
+        self.tolerance_seconds = 0.0
+        self.moved: Callable[[], None] = lambda: None
+
+    @property
+    def unix(self) -> float:
+        return self._unix
+
+    @unix.setter
+    def unix(self, unix: float) -> None:
+        self._unix = unix
+        self.moved()
 
     def now(self) -> float:
-        return self.unix
+        return self._unix
 
     def elapsed(self) -> float:
         return self.monotonic
 
+    def about(self, unix: float | None = None) -> Any:
+        """Equal to the time that a store would stamp now, or would have stamped at `unix`."""
+        return pytest.approx(self._unix if unix is None else unix, rel=0, abs=self.tolerance_seconds)
+
     def advance(self, seconds: float) -> None:
-        self.unix += seconds
         self.monotonic += seconds
+        self.unix += seconds
 
 
 class MemoryBackend:
     """Logs over one store in memory."""
 
-    def __init__(self, clock: Clock, directory: Path) -> None:
+    def __init__(self, clock: Clock, request: pytest.FixtureRequest) -> None:
         self._store = MemoryStore(now=clock.now, elapsed=clock.elapsed)
 
     def log(self, writer: str = "a") -> MemoryLog:
@@ -39,7 +65,8 @@ class MemoryBackend:
 class SqliteBackend:
     """Logs over one file; a second one only after the first is closed."""
 
-    def __init__(self, clock: Clock, directory: Path) -> None:
+    def __init__(self, clock: Clock, request: pytest.FixtureRequest) -> None:
+        directory: Path = request.getfixturevalue("tmp_path")
         self._clock = clock
         self.path = directory / "data" / "registry.db"
 
@@ -48,8 +75,43 @@ class SqliteBackend:
         return SqliteLog(self.path, now=clock.now, elapsed=clock.elapsed, writer=writer, max_pages=max_pages)
 
 
-Backend = MemoryBackend | SqliteBackend
-BACKENDS: dict[str, type[MemoryBackend] | type[SqliteBackend]] = {"memory": MemoryBackend, "sqlite": SqliteBackend}
+class RedisBackend:
+    """Logs over one namespace of a real Redis, whose time is Redis's with an offset."""
+
+    def __init__(self, clock: Clock, request: pytest.FixtureRequest) -> None:
+        self._clock = clock
+        self.url = empty_store("redis", request)
+        self._server: RedisServer = request.getfixturevalue("redis_server")
+        self._meta = f"{{{target_of(self.url).namespace}}}:meta"
+        clock.tolerance_seconds, clock.moved = 0.2, self._move
+
+    def _move(self) -> None:
+        offset = int((self._clock.unix - time.time()) * 1000)
+        if self._server.ask("HEXISTS", self._meta, "store"):
+            self._server.ask("HSET", self._meta, "offset", offset)
+
+    def log(self, writer: str = "a") -> RedisLog:
+        return _TimedRedisLog(target_of(self.url), writer=writer, opened=self._move)
+
+
+class _TimedRedisLog(RedisLog):
+    """Sets the time of the store right once it is open."""
+
+    def __init__(self, target: Target, *, writer: str, opened: Callable[[], None]) -> None:
+        super().__init__(target, writer=writer)
+        self._opened = opened
+
+    async def open(self) -> None:
+        await super().open()
+        self._opened()
+
+
+Backend = MemoryBackend | SqliteBackend | RedisBackend
+BACKENDS: dict[str, Callable[[Clock, pytest.FixtureRequest], Backend]] = {
+    "memory": MemoryBackend,
+    "sqlite": SqliteBackend,
+    "redis": RedisBackend,
+}
 
 
 class Reader:

@@ -4,20 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from registry.log.base import Arm, Entry, Log, Record, Reset
+import pytest
+
+from registry.log.base import Arm, Item, Log, Peer, Record
 from registry.log.deadlines import SPARE_ENTRIES, LocalDeadlines
 from tests.backends.stores import Backend, Clock, MemoryBackend, records
 
 
 async def members_due(log: Log, limit: int = 10) -> list[str]:
-    return [due.member for due in await log.deadlines.due(limit)]
+    return [due.member for due in (await log.deadlines.tick(limit)).due]
+
+
+@pytest.fixture(autouse=True)
+async def _armed(request: pytest.FixtureRequest) -> None:
+    """Deadlines pass only once they were armed, as a start does."""
+    if "log" in request.fixturenames:
+        log = request.getfixturevalue("log")
+        await log.deadlines.disarm()
+        await log.deadlines.rearm([])
 
 
 async def test_records_arm_and_remove_deadlines_when_they_are_stored(log: Log, clock: Clock) -> None:
     await log.append(1, [Record(b"x", (Arm("slow", 20.0), Arm("fast", 10.0), Arm("gone", 1.0)))])
     clock.advance(0.5)
     await log.append(2, [Record(b"x", (Arm("gone", None), Arm("never", None)))])
-    assert log.deadlines.wait_seconds() == 9.5
     clock.advance(9.4)
     assert await members_due(log) == []
     clock.advance(0.1)
@@ -25,7 +35,6 @@ async def test_records_arm_and_remove_deadlines_when_they_are_stored(log: Log, c
     clock.advance(60)
     assert await members_due(log) == ["fast", "slow"]
     assert await members_due(log, limit=1) == ["fast"], "they stay armed"
-    assert log.deadlines.wait_seconds() == 0
 
 
 async def test_a_beat_moves_the_deadline_and_names_who_is_not_armed(log: Log, clock: Clock) -> None:
@@ -34,16 +43,13 @@ async def test_a_beat_moves_the_deadline_and_names_who_is_not_armed(log: Log, cl
     assert tuple(await log.deadlines.beat(iter([("a", 10.0), ("stranger", 10.0)]))) == (1, ("stranger",))
     clock.advance(2)
     assert await members_due(log) == ["b"]
-    assert log.deadlines.wait_seconds() == 0
     await log.append(2, [Record(b"x", (Arm("b", None),))])
-    assert log.deadlines.wait_seconds() == 8
     assert (await log.newest()).index == 2, "a beat costs no index"
 
 
 async def test_a_beat_may_bring_a_deadline_forward(log: Log, clock: Clock) -> None:
     await log.append(1, [Record(b"x", (Arm("a", 3600.0),))])
     await log.deadlines.beat([("a", 1.0)])
-    assert log.deadlines.wait_seconds() == 1
     clock.advance(1)
     assert await members_due(log) == ["a"]
 
@@ -51,18 +57,24 @@ async def test_a_beat_may_bring_a_deadline_forward(log: Log, clock: Clock) -> No
 async def test_rearm_replaces_everything(log: Log, clock: Clock) -> None:
     await log.append(1, [Record(b"x", (Arm("old", 1.0), Arm("kept", 1.0)))])
     clock.advance(5)
+    assert await log.deadlines.disarm() == 1
+    assert (await log.deadlines.tick(10)).armed_at == 0.0
+    assert await members_due(log) == [], "nothing passes in between"
+    assert (await log.deadlines.beat([("old", 1.0)])).unknown == (), "everything is armed anew anyhow"
     await log.deadlines.rearm([("kept", 10.0), ("new", 5.0)])
+    assert (await log.deadlines.tick(10)).armed_at > 0.0
     assert await members_due(log) == []
-    assert log.deadlines.wait_seconds() == 5
     assert (await log.deadlines.beat([("old", 1.0)])).unknown == ("old",)
-    await log.deadlines.rearm([])
-    assert log.deadlines.wait_seconds() is None
+    clock.advance(6)
+    assert await members_due(log) == ["new"]
 
 
 async def test_one_writer_does_everything(log: Log) -> None:
     assert log.group.is_housekeeper()
-    assert log.group.owner("anything") == "a"
-    assert log.group.members() == ("a",)
+    assert log.group.tenure() > 0
+    assert log.group.members() == (Peer("a", b""),)
+    log.group.announce(b"who I am")
+    assert log.group.members() == (Peer("a", b"who I am"),)
 
 
 async def test_a_closed_log_has_no_part_in_the_group(backend: Backend) -> None:
@@ -79,18 +91,12 @@ async def test_writers_of_one_store_share_the_work(clock: Clock, tmp_path: Path)
     logs = [backend.log(writer) for writer in ("b", "a", "c")]
     for log in logs:
         await log.open()
-    items = [f"item {n}" for n in range(300)]
-
-    owners = [{item: log.group.owner(item) for item in items} for log in logs]
-
-    assert owners[0] == owners[1] == owners[2]
-    assert set(owners[0].values()) == {"a", "b", "c"}
     assert [log.group.is_housekeeper() for log in logs] == [True, False, False]
-    assert logs[0].group.members() == ("a", "b", "c")
+    assert [peer.writer for peer in logs[0].group.members()] == ["a", "b", "c"]
+    first = logs[0].group.tenure()
 
     await logs[0].close()
-    after = {item: logs[1].group.owner(item) for item in items}
-    assert [item for item in items if owners[0][item] != "b" and owners[0][item] != after[item]] == []
+    assert 0 < first != logs[1].group.tenure() > 0
     assert [log.group.is_housekeeper() for log in logs] == [False, True, False]
 
 
@@ -113,14 +119,14 @@ async def test_writers_of_one_store_see_each_other(clock: Clock, tmp_path: Path)
     await b.close()
 
 
-async def _first(log: Log) -> AsyncIterator[list[Entry] | Reset]:
+async def _first(log: Log) -> AsyncIterator[Item]:
     async for item in log.follow(0):
         yield item
         return
 
 
 async def test_the_heap_does_not_grow_with_beats_and_rearming(clock: Clock) -> None:
-    deadlines = LocalDeadlines(clock.elapsed, lambda: 0)
+    deadlines = LocalDeadlines(clock.elapsed, clock.now, lambda: 0)
     for _ in range(50):
         clock.advance(1)
         for n in range(100):
@@ -128,4 +134,6 @@ async def test_the_heap_does_not_grow_with_beats_and_rearming(clock: Clock) -> N
         await deadlines.beat([(f"m{n}", 30.0 - n % 7) for n in range(100)])
         assert len(deadlines._heap) <= 2 * 100 + SPARE_ENTRIES
     clock.advance(24)
-    assert len(await deadlines.due(1000)) == len({due.member for due in await deadlines.due(1000)}) > 0
+    await deadlines.rearm([])
+    passed = (await deadlines.tick(1000)).due
+    assert len(passed) == len({due.member for due in passed}) > 0

@@ -35,13 +35,16 @@ async def test_entries_begin_after_the_given_index_even_within_a_batch(log: Log)
     assert await late.payloads(1) == [b"four"]
 
 
-async def test_current_followers_get_the_same_objects(log: Log) -> None:
+async def test_current_followers_get_the_same_objects(local_backend: Backend) -> None:
+    log = local_backend.log()
+    await log.open()
     readers = [Reader(log, 0) for _ in range(3)]
     waiting = [asyncio.ensure_future(reader.next()) for reader in readers]
     await asyncio.sleep(0)
     await log.append(1, records(b"one"))
     found = await asyncio.gather(*waiting)
     assert found[0] is found[1] is found[2]
+    await log.close()
 
 
 async def test_a_slow_follower_misses_nothing_and_nothing_is_repeated(log: Log) -> None:
@@ -136,8 +139,12 @@ async def test_the_entries_after_the_snapshot_before_are_kept(backend: Backend, 
 
     assert await Reader(log, 2).payloads(2) == [b"three", b"four"]
     late = Reader(log, 1)
-    assert await late.next() == Reset(3, clock.unix, 0, (b"second",))
-    assert await late.payloads(1) == [b"four"]
+    first = await late.next()
+    if isinstance(first, Reset):
+        assert first == Reset(3, clock.unix, 0, (b"second",))
+        assert await late.payloads(1) == [b"four"]
+    else:  # a log may trim later than it could, but not in part
+        assert [first.payload, *await late.payloads(2)] == [b"two", b"three", b"four"]
     await log.close()
 
 
@@ -153,9 +160,9 @@ async def test_a_full_trim_keeps_the_last_index_and_time(backend: Backend, clock
     latest, clock.unix = clock.unix, clock.unix - 60
     again = backend.log("b")
     await again.open()
-    assert tuple(await again.newest()) == (2, latest)
+    assert tuple(await again.newest()) == (2, clock.about(latest))
     assert isinstance(await Reader(again, 1).next(), Reset)
-    assert await again.append(1, records(b"three")) == Stored(3, latest)
+    assert await again.append(1, records(b"three")) == Stored(3, clock.about(latest))
     reader = Reader(again, 0)
     assert await reader.next() == Reset(2, latest, 0, (b"all",))
     assert await reader.payloads(1) == [b"three"]
@@ -238,6 +245,7 @@ async def test_bytes_since_the_snapshot_are_what_a_start_would_replay(backend: B
     await log.open()
     assert log.log_bytes_since_snapshot() == 0
     await filled(log, b"x" * 100, b"y" * 30, b"z")
+    await Reader(log, 0).entries(3)
     assert log.log_bytes_since_snapshot() == 131
     await log.publish_snapshot(1, clock.unix, each(b"all"))
     assert log.log_bytes_since_snapshot() == 31
@@ -245,5 +253,8 @@ async def test_bytes_since_the_snapshot_are_what_a_start_would_replay(backend: B
 
     again = backend.log("b")
     await again.open()
+    reader = Reader(again, 0)
+    assert isinstance(await reader.next(), Reset)
+    await reader.entries(2)
     assert again.log_bytes_since_snapshot() == 31
     await again.close()

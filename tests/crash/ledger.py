@@ -103,6 +103,10 @@ class Contest:
         """A write goes out."""
         self._writes[number] = Write(number, self._next(), None)
 
+    def refuse(self, number: int) -> None:
+        """The write is not done and never will be."""
+        del self._writes[number]
+
     def end(self, number: int) -> None:
         """The write is acknowledged."""
         write = self._writes[number] = self._writes[number]._replace(ended=self._next())

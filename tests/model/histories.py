@@ -23,10 +23,13 @@ from registry.commands import (
     RegisterLocalCheck,
     ReplaceFileRows,
     SetMaintenance,
+    SetMembers,
     UpdateCheck,
 )
+from registry.commands.codec import LEVEL
 from registry.errors import RequestError
 from registry.model.check import Check, CheckDefinition
+from registry.model.member import Member
 from registry.model.node import Node
 from registry.model.service import Instance, Proxy
 from registry.state.changes import Changes
@@ -152,6 +155,15 @@ local_checks = st.builds(
 updates = st.builds(
     UpdateCheck, check_ids, st.sampled_from(STATUSES), outputs, st.sampled_from([0, 0, 0, 3]), st.booleans()
 )
+REPLICAS = [Member("0a0a0a0a", level=2), Member("1b1b1b1b", "two", "10.0.0.2", 8500, 2, "1.0"), Member("2c2c2c2c")]
+results = st.builds(  # of active checks, by whoever ran them
+    UpdateCheck, check_ids, st.sampled_from(STATUSES), outputs, runner=st.sampled_from([one.id for one in REPLICAS])
+)
+memberships = st.builds(
+    lambda some, holder: SetMembers(tuple(one for one in REPLICAS if one in some), holder),
+    st.lists(st.sampled_from(REPLICAS), max_size=3),
+    st.sampled_from(["", *(one.id for one in REPLICAS)]),
+)
 OFTEN: list[st.SearchStrategy[Any]] = [
     registrations(),
     local_registrations(),
@@ -172,11 +184,13 @@ SOMETIMES: list[st.SearchStrategy[Any]] = [
     st.builds(DeregisterLocalCheck, check_ids),
     st.builds(ExpireTtl, check_ids, st.sampled_from([0, 0, 0, 1]), outputs),
     st.builds(Reap, check_ids, st.sampled_from([0, 0, 0, 1])),
+    results,
+    memberships,
 ]
 RARELY: list[st.SearchStrategy[Any]] = [
     st.builds(lambda address: start_server(address=address), st.sampled_from(["127.0.0.1", "127.0.0.2"])),
     st.just(start_server(node="other")),
-    st.builds(RaiseLevel, st.integers(1, 3)),
+    st.builds(RaiseLevel, st.integers(1, LEVEL)),
 ]
 KINDS = OFTEN * 6 + SOMETIMES * 2 + RARELY
 

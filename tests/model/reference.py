@@ -5,6 +5,7 @@ comparing the tables before and after it (common.md §8.3), where the state coun
 rows of files are not in it.
 """
 
+from hashlib import blake2b
 from typing import Any
 
 from registry.commands import (
@@ -18,6 +19,7 @@ from registry.commands import (
     RegisterLocal,
     RegisterLocalCheck,
     SetMaintenance,
+    SetMembers,
     StartServer,
     UpdateCheck,
 )
@@ -96,6 +98,7 @@ class Reference:
         self.service: dict[str, int] = {}
         self.here = ""
         self.start: StartServer | None = None
+        self.members: list[str] = []
 
     def apply(self, index: int, command: Command) -> None:
         """Raises:
@@ -126,6 +129,8 @@ class Reference:
                 self._commit(index, after)
             case UpdateCheck():
                 self._update(index, command)
+            case SetMembers(members=members):
+                self.members = [member.id for member in members]
             case ExpireTtl():
                 self._expire(index, command)
             case Reap():
@@ -303,10 +308,17 @@ class Reference:
     def _update(self, index: int, command: UpdateCheck) -> None:
         key = self._local_check(command.check_id)
         old = self.tables.checks[key]
-        if command.create_index in (0, old["create"]):
+        if command.create_index in (0, old["create"]) and self._may_say(command.runner, key[1]):
             if command.ttl and not (old["runs"] and old["runs"].ttl_ns):
                 raise Refused
             self._take(index, key, command.status, command.output)
+
+    def _may_say(self, runner: str, check: str) -> bool:
+        """Whether a result is nobody's in particular, or that of the member with the greatest hash for the check."""
+        if not runner or not self.members:
+            return True
+        hashes = {one: blake2b(f"check\0{check}".encode(), key=one.encode(), digest_size=8) for one in self.members}
+        return runner == max(self.members, key=lambda one: hashes[one].digest())
 
     def _expire(self, index: int, command: ExpireTtl) -> None:
         try:

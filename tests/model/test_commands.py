@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.commands import Command
+from registry.commands import Command, SetMembers, UpdateCheck
 from registry.commands.codec import LEVEL, decoded, encoded
 from registry.errors import LogCorrupt
 from registry.model.check import Check
+from registry.model.member import Member
 from registry.model.node import Node
 from registry.model.service import Instance
+from tests.makers import register, start_server
 from tests.model.any_value import values
 from tests.model.histories import examples
 
@@ -53,8 +55,20 @@ def test_bytes_that_are_no_command_are_called_corrupt(payload: bytes) -> None:
         assert isinstance(command, KINDS)
 
 
-def test_a_command_of_a_later_version_is_refused_by_its_version() -> None:
-    with pytest.raises(LogCorrupt, match=f"version {LEVEL + 1}"):
+def test_a_command_of_a_later_level_asks_for_a_newer_program() -> None:
+    with pytest.raises(LogCorrupt, match=f"level {LEVEL + 1}.*up to {LEVEL}.*newer program"):
         decoded(bytes([LEVEL + 1]) + b"x")
-    with pytest.raises(LogCorrupt, match="version nothing"):
-        decoded(b"")
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0", b"\0\x80"])
+def test_bytes_without_a_level_are_called_corrupt(payload: bytes) -> None:
+    with pytest.raises(LogCorrupt, match="command"):
+        decoded(payload)
+
+
+def test_only_what_older_programs_would_misread_is_marked_as_new() -> None:
+    """A rolling upgrade: the older replicas go on reading what the newer ones write."""
+    old = [start_server(), register("web"), UpdateCheck("c1", "passing")]
+    new = [SetMembers((Member("0a0a0a0a"),)), UpdateCheck("c1", "passing", runner="0a0a0a0a")]
+    assert {encoded(command)[0] for command in old} == {1}
+    assert {encoded(command)[0] for command in new} == {2}

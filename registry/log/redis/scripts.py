@@ -12,6 +12,11 @@ from registry.log.redis.link import CALL_SECONDS, Link, Refused
 
 _FOLDER = Path(__file__).parent.parent / "lua"
 _COMMON = "guard"  # stands before each of the others
+_SCRIPTS = (
+    "append", "beat", "chunk", "disarm", "hello", "leave", "mend", "output", "presence", "publish", "rearm",
+    "restore", "skip", "sync", "tick",
+)  # fmt: skip
+_TEXTS = {name: (_FOLDER / f"{name}.lua").read_text() for name in (_COMMON, *_SCRIPTS)}
 
 Value = bytes | str | int | float
 
@@ -37,9 +42,7 @@ class Scripts:
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
-        texts = {path.stem: path.read_text() for path in sorted(_FOLDER.glob("*.lua"))}
-        common = texts.pop(_COMMON)
-        self._texts = {name: f"{common}\n{text}" for name, text in texts.items()}
+        self._texts = {name: f"{_TEXTS[_COMMON]}\n{_TEXTS[name]}" for name in _SCRIPTS}
         self._names = {name: sha1(text.encode()).hexdigest() for name, text in self._texts.items()}
 
     async def call(

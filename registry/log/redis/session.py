@@ -27,6 +27,7 @@ POLL_SECONDS = 0.05  # between two hellos while a window is open
 _WRONG_SETTINGS = ("WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "invalid username", "ERR AUTH", "ERR DB")
 _TLS_WORDS = ("SSL", "ssl", "certificate")
 
+_THERE = Contact(False, 0.0, "")
 _log = logging.getLogger("registry.store")
 
 
@@ -139,7 +140,7 @@ class Session:
     def contact(self) -> Contact:
         """How the store is."""
         if self._stands.is_set():
-            return Contact(False, 0.0, "")
+            return _THERE
         now = asyncio.get_running_loop().time()
         away = now - self._since >= CALL_SECONDS
         return Contact(away, now - self._answered, f"the store at {self._target.shown} is away: {self._reason}")

@@ -105,6 +105,6 @@ def test_a_catalog_write_on_our_node_stays_until_the_next_start(world: World) ->
 
 
 def test_the_level_only_ever_rises(world: World) -> None:
-    world.apply(RaiseLevel(3))
     world.apply(RaiseLevel(2))
-    assert world.state.level == 3
+    world.apply(RaiseLevel(1))
+    assert world.state.level == 2

@@ -33,18 +33,25 @@ async def register_check(call: Call) -> Reply:
     """
     refuse_enterprise(call)
     body = _decoded_registration(await call.body())
-    await call.engine.propose(RegisterLocalCheck(_checked(call, body)))
+    await call.engine.propose(RegisterLocalCheck(await _checked(call, body)))
     return Reply()
 
 
-def _checked(call: Call, body: CheckRegistration) -> Check:
+async def _checked(call: Call, body: CheckRegistration) -> Check:
     """The check; that its service is not there is said before that such checks are not run here."""
     try:
         return check_registration(body, scripts=call.server.settings.enable_script_checks)
     except InvalidRequest as error:
-        if error.reason in UNRUNNABLE and body.service_id and call.engine.state.local_service(body.service_id) is None:
+        if error.reason in UNRUNNABLE and body.service_id and not await _there(call, body.service_id):
             raise NotFound("check-service", id=body.service_id) from None
         raise
+
+
+async def _there(call: Call, service_id: str) -> bool:
+    """Whether the node has the service; another replica may know it before we do."""
+    if call.engine.state.local_service(service_id) is None and call.engine.shared:
+        await call.engine.confirm()
+    return call.engine.state.local_service(service_id) is not None
 
 
 @endpoint("PUT", "/v1/agent/check/deregister/{check_id}", source="api-docs/agent/check#deregister-check")

@@ -18,8 +18,8 @@ from registry.api.dialects.consul import agent_metrics, members
 from registry.api.dialects.consul.debug_config import debug_config
 from registry.api.dialects.consul.host import host_facts
 from registry.api.dialects.consul.json import encoded, in_order
+from registry.api.dialects.consul.replicas import host_port, leader, replicas
 from registry.api.dialects.consul.routes import endpoint
-from registry.api.dialects.consul.status import rpc_address
 from registry.api.reply import Reply, text_reply
 from registry.core.reading import State
 from registry.errors import InvalidRequest, LogError, PermissionDenied, SettingsError
@@ -69,7 +69,8 @@ def _statistics(state: State) -> dict[str, dict[str, str]]:
     server, checks = state.server, state.local_checks()
     ttls = sum(check.runs is not None and check.runs.ttl_ns > 0 for check in checks)
     running = sum(check.runs is not None for check in checks) - ttls
-    index, leader = str(state.applied), rpc_address(server)
+    index, servers = str(state.applied), replicas(state)
+    voters = " ".join(f"{{Suffrage:Voter ID:{one.id} Address:{host_port(one.address, one.port)}}}" for one in servers)
     return {
         "agent": {
             "check_monitors": str(running),
@@ -80,17 +81,17 @@ def _statistics(state: State) -> dict[str, dict[str, str]]:
         "build": {"prerelease": "", "revision": registry.__version__, "version": _version(server),
                   "version_metadata": ""},
         "consul": {"acl": "disabled", "bootstrap": "true", "known_datacenters": "1", "leader": "true",
-                   "leader_addr": leader, "server": "true"},
+                   "leader_addr": leader(state), "server": "true"},
         "raft": {
             "applied_index": index, "commit_index": index, "fsm_pending": "0", "last_contact": "0",
             "last_log_index": index, "last_log_term": _TERM, "last_snapshot_index": "0", "last_snapshot_term": "0",
-            "latest_configuration": f"[{{Suffrage:Voter ID:{server.id} Address:{leader}}}]",
-            "latest_configuration_index": "0", "num_peers": "0", "protocol_version": "3",
+            "latest_configuration": f"[{voters}]",
+            "latest_configuration_index": "0", "num_peers": str(len(servers) - 1), "protocol_version": "3",
             "protocol_version_max": "3", "protocol_version_min": "0", "snapshot_version_max": "1",
             "snapshot_version_min": "0", "state": "Leader", "term": _TERM,
         },
         "runtime": _runtime(),
-        "serf_lan": _POOL,
+        "serf_lan": {**_POOL, "members": str(len(servers))},
     }  # fmt: skip
 
 

@@ -1,30 +1,25 @@
 """The figures of the last interval in Consul's shape, at once or as a stream, and in Prometheus' text.
 
-Owns Consul's names for what `registry/api/metrics.py` counts, and the gauges of the process. Source: agent.md §3.5.
+Owns Consul's names for what `registry/api/metrics.py` counts and `registry/api/processes.py` brings together.
+Source: agent.md §3.5.
 """
 
 import asyncio
-import gc
-import os
 import socket
-import sys
-import threading
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from registry.api.call import Call
 from registry.api.dialects.consul.json import encoded
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.wire_fields import Shape
-from registry.api.metrics_figures import Figures
-from registry.api.metrics_intervals import INTERVAL_SECONDS, Interval, Named
+from registry.api.metrics_intervals import INTERVAL_SECONDS, Named
+from registry.api.processes import Report
 from registry.api.reply import Reply, header_lines
 
 _SERVICE = "consul"  # what every name begins with
 _NOT_ENABLED = "Prometheus is not enabled since its retention time is not positive"
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class GaugeShape(Shape):
@@ -70,7 +65,7 @@ async def show_metrics(call: Call) -> Reply:
         if call.server.settings.prometheus_retention_seconds <= 0:
             return Reply(headers=header_lines(("X-Consul-Reason", _NOT_ENABLED)))
         return await _prometheus(call)
-    return Reply(body=await _summary(call, call.server.metrics.intervals.latest()))
+    return Reply(body=await _summary(call, await call.server.processes.report()))
 
 
 @endpoint("GET", "/v1/agent/metrics/stream", source="api-docs/agent#stream-metrics")
@@ -78,8 +73,8 @@ async def stream_metrics(call: Call) -> Reply:
     """Every interval as it ends, as JSON objects one after another until the client goes."""
 
     async def summaries() -> AsyncIterator[bytes]:
-        while interval := await call.server.metrics.intervals.next():
-            yield await _summary(call, interval) + b"\n"
+        while await call.server.metrics.intervals.next():
+            yield await _summary(call, await call.server.processes.report()) + b"\n"
 
     return Reply(stream=summaries())
 
@@ -97,24 +92,25 @@ def _wants_prometheus(call: Call) -> bool:
 
 
 async def _prometheus(call: Call) -> Reply:
-    figures = call.server.metrics.figures()
-    gauges = {one.name: one.value for one in await _gauges(call, figures)}
-    body, content_type = await asyncio.to_thread(_prometheus_text, figures, gauges)
+    report = await call.server.processes.report()
+    gauges = {one.name: one.value for one in _gauges(call, report)}
+    body, content_type = await asyncio.to_thread(_prometheus_text, report, gauges)
     return Reply(body=body, content_type=content_type)
 
 
-def _prometheus_text(figures: Figures, gauges: dict[str, float]) -> tuple[bytes, str]:
+def _prometheus_text(report: Report, gauges: dict[str, float]) -> tuple[bytes, str]:
     from registry.api.dialects.consul.agent_prometheus import prometheus_text  # 1.5 MB nobody needs before
 
-    return prometheus_text(figures, gauges)
+    return prometheus_text(report, gauges)
 
 
-async def _summary(call: Call, interval: Interval) -> bytes:
+async def _summary(call: Call, report: Report) -> bytes:
+    interval = report.interval
     start = datetime.fromtimestamp(round(interval.start), UTC)
     return encoded(
         SummaryShape(
             f"{start:%Y-%m-%d %H:%M:%S} +0000 UTC",
-            await _gauges(call, call.server.metrics.figures()),
+            _gauges(call, report),
             [],
             _samples(interval.counters),
             _samples(interval.samples),
@@ -122,10 +118,9 @@ async def _summary(call: Call, interval: Interval) -> bytes:
     )
 
 
-async def _gauges(call: Call, figures: Figures) -> list[GaugeShape]:
+def _gauges(call: Call, report: Report) -> list[GaugeShape]:
     """The gauges as they are now, by name; names hold the host's, unless that is turned off."""
-    settings = call.server.settings
-    runtime = await asyncio.to_thread(_runtime, figures, len(asyncio.all_tasks()))
+    settings, figures = call.server.settings, report.figures
     datacenter = {"datacenter": call.engine.state.server.datacenter}
     state = {
         "rpc.queries_blocking": figures.cache.parked,
@@ -134,7 +129,7 @@ async def _gauges(call: Call, figures: Figures) -> list[GaugeShape]:
         "state.service_instances": figures.sizes.instances,
     }
     prefix = _SERVICE if settings.telemetry_disable_hostname else f"{_SERVICE}.{socket.gethostname()}"
-    gauges = [GaugeShape(f"{prefix}.runtime.{name}", value, {}) for name, value in runtime.items()]
+    gauges = [GaugeShape(f"{prefix}.runtime.{name}", value, {}) for name, value in report.runtime.items()]
     gauges += [GaugeShape(f"{prefix}.{name}", value, datacenter) for name, value in state.items()]
     return sorted(gauges, key=lambda one: one.name)
 
@@ -147,29 +142,3 @@ def _samples(all_values: Iterable[Named]) -> list[SampleShape]:
         )
         for name, labels, one in all_values
     ]  # fmt: skip
-
-
-def _runtime(figures: Figures, tasks: int) -> dict[str, float]:
-    """What Go calls the runtime, for Python: blocks of its allocator, runs of its collector, tasks and threads."""
-    virtual, resident = _memory()
-    freed = sum(one["collected"] for one in gc.get_stats())
-    blocks = sys.getallocatedblocks()
-    return {
-        "alloc_bytes": resident,
-        "free_count": freed,
-        "heap_objects": blocks,
-        "malloc_count": blocks + freed,
-        "num_goroutines": tasks + threading.active_count(),
-        "sys_bytes": virtual,
-        "total_gc_pause_ns": round(figures.collection_seconds * 1e9),
-        "total_gc_runs": figures.collections,
-    }
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of address space and of memory that the process has; reads a file of the kernel."""
-    try:
-        virtual, resident, *_ = Path("/proc/self/statm").read_text("ascii").split()
-    except OSError:
-        return 0, 0
-    return int(virtual) * _PAGE_BYTES, int(resident) * _PAGE_BYTES

@@ -12,13 +12,14 @@ from prometheus_client.registry import Collector
 from registry import __version__
 from registry.api.metrics_figures import Figures
 from registry.api.metrics_page import page
+from registry.api.processes import Report
 
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_]")
 
 
-def prometheus_text(figures: Figures, gauges: Mapping[str, float]) -> tuple[bytes, str]:
+def prometheus_text(report: Report, gauges: Mapping[str, float]) -> tuple[bytes, str]:
     """The text and its content type; `gauges` are Consul's, by their dotted names."""
-    return page(figures, __version__, also=(_Consul(figures, gauges),))
+    return page(report, __version__, also=(_Consul(report.figures, gauges),))
 
 
 class _Consul(Collector):

@@ -10,7 +10,7 @@ from registry.api.dialects.consul import wire_agent
 from registry.api.dialects.consul.content_hash import content_hash
 from registry.api.dialects.consul.json import encoded
 from registry.api.dialects.consul.params import blocking, refuse_enterprise
-from registry.api.dialects.consul.reads import local_answer, predicate
+from registry.api.dialects.consul.reads import local_answer, newest_wanted, predicate
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import AGENT_SERVICE, CHECK
 from registry.api.reply import Reply, header_lines
@@ -34,6 +34,7 @@ async def list_agent_services(call: Call) -> Reply:
     """
     refuse_enterprise(call)
     matching = predicate(call, AGENT_SERVICE)
+    await newest_wanted(call)
 
     def query(state: State) -> list[Instance]:
         rows = state.local_services()
@@ -53,6 +54,7 @@ async def show_agent_service(call: Call) -> Reply:
     refuse_enterprise(call)
     seconds, _ = blocking(call)
     known = call.query.value("hash")
+    await newest_wanted(call)
     row, found = _hashed(call)
     waited = known != "" and known == found
     if waited:
@@ -99,6 +101,7 @@ async def list_agent_checks(call: Call) -> Reply:
     text = call.query.value("filter")
     if text:
         parsed(text)
+    await newest_wanted(call)
     matching = _check_filter(text) if text and call.engine.state.local_check_ids else None
 
     def query(state: State) -> list[Check]:
@@ -126,6 +129,7 @@ async def show_health_by_id(call: Call) -> Reply:
     if not call.argument:
         raise InvalidRequest("health-service-id")
     refuse_enterprise(call)
+    await newest_wanted(call)
     state = call.engine.state
     row = state.local_service(call.argument)
     if row is None:
@@ -144,6 +148,7 @@ async def show_health_by_name(call: Call) -> Reply:
     if not call.argument:
         raise InvalidRequest("health-service-name")
     refuse_enterprise(call)
+    await newest_wanted(call)
     state = call.engine.state
     node_checks = state.local_node_checks()
     found = [_health(state, row, node_checks) for row in state.local_services_named(call.argument)]

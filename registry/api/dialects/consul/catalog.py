@@ -14,7 +14,14 @@ from registry.api.dialects.consul.params import (
     refuse_foreign_datacenter,
     refuse_partition,
 )
-from registry.api.dialects.consul.reads import answer, failing_with_index, nodes_matching, predicate, selected
+from registry.api.dialects.consul.reads import (
+    answer,
+    asked_first,
+    failing_with_index,
+    nodes_matching,
+    predicate,
+    selected,
+)
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import NODE, SERVICE, SERVICE_NODE
 from registry.api.reply import Reply
@@ -167,6 +174,7 @@ async def _node(call: Call, encode: Callable[[NodeView | None], bytes]) -> Reply
     if not call.argument:
         raise InvalidRequest("node-name")
     matching = _filter_after_parameters(call, SERVICE)
+    once = await asked_first(call, options)
 
     def query(state: State) -> NodeView | None:
         view = state.node_view(call.argument)
@@ -175,7 +183,7 @@ async def _node(call: Call, encode: Callable[[NodeView | None], bytes]) -> Reply
     key = call.engine.state.node_key(call.argument)
     topic = (topics.MISSING_NODE, fold(call.argument)) if key is None else (topics.NODE, key)
     by_name = key == fold(call.argument)  # what a prefix of an id means may change without a change of that node
-    return await answer(call, topic, query, encode, options=options, keep=by_name)
+    return await answer(call, topic, query, encode, options=options, keep=by_name, once=once)
 
 
 @endpoint("GET", "/v1/catalog/gateway-services/{gateway}", source="api-docs/catalog#list-services-for-gateway")

@@ -6,16 +6,15 @@ here. A password in the store's URL is not shown. Source: agent.md §3.1.
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from registry import __version__
 from registry.api.dialects.consul.members import SERF_PORT
-from registry.api.dialects.consul.status import host_port
+from registry.api.dialects.consul.replicas import host_port
 from registry.model import duration
 from registry.model.server import Server
 
+_OWN_META = "consul-"  # metadata that nobody configured begins so
 _OFF = -1  # how Consul shows a port that is not served
-_HIDDEN = "hidden"
 
 
 def debug_config(settings: Any, server: Server, listening: Sequence[tuple[str, int]]) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def _identity(settings: Any, server: Server) -> dict[str, Any]:
         "BootstrapExpect": 0,
         "Datacenter": server.datacenter,
         "NodeID": server.id,
-        "NodeMeta": dict(settings.node_meta),
+        "NodeMeta": {key: value for key, value in server.meta.items() if not key.startswith(_OWN_META)},
         "NodeName": server.node,
         "PrimaryDatacenter": server.datacenter,
         "Revision": __version__,
@@ -94,7 +93,7 @@ def _operation(settings: Any) -> dict[str, Any]:
         "KVMaxValueSize": settings.kv_max_value_bytes,
         "Logging": {"LogJSON": settings.log_format == "json", "LogLevel": settings.log_level.upper()},
         "MaxQueryTime": _duration(settings.max_query_seconds),
-        "StoreURL": without_password(settings.store_url),
+        "StoreURL": settings.shown_store_url,
         "Telemetry": {
             "Disable": False,
             "DisableHostname": settings.telemetry_disable_hostname,
@@ -103,15 +102,6 @@ def _operation(settings: Any) -> dict[str, Any]:
         "TxnMaxReqLen": settings.txn_max_request_bytes,
         "UIConfig": {"Enabled": False, "Dir": "", "ContentPath": "/ui/"},
     }
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user, host = parts.username or "", parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{user}:{_HIDDEN}@{host}").geturl()
 
 
 def _duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from registry.api.dialects.consul import (
     catalog_writes,
     errors,
     health,
+    operator,
     status,
     ui,
 )
@@ -22,7 +23,7 @@ from registry.api.dialects.consul.routing import Routing
 from registry.api.reply import Reply, text_reply
 from registry.errors import LogError, RequestError
 
-AREAS = (agent_checks, agent_info, agent_reads, agent_services, catalog, catalog_writes, health, status, ui)
+AREAS = (agent_checks, agent_info, agent_reads, agent_services, catalog, catalog_writes, health, operator, status, ui)
 
 
 class ConsulDialect:

@@ -25,6 +25,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "filter-syntax": (500, "Failed to create boolean expression evaluator: {problem}"),
     "index": (400, "Invalid index"),
     "max-stale": (400, "Invalid max_stale value {value!q}"),
+    "no-leader": (500, "No cluster leader"),
     "query-escape": (500, ""),
     "wait": (400, "Invalid wait time"),
     # Bodies
@@ -153,5 +154,10 @@ def worded(error: RequestError) -> tuple[int, str]:
 def _store_reply(error: LogError) -> Reply:
     """503, since Consul's clients try again on it; the text says whether that is safe."""
     if isinstance(error, LogUnavailable) and not error.unknown:
-        return text_reply(503, _UNAVAILABLE.format(reason=error.reason))
-    return text_reply(503, _UNKNOWN.format(reason=error))
+        return text_reply(503, _UNAVAILABLE.format(reason=_clause(error)))
+    return text_reply(503, _UNKNOWN.format(reason=_clause(error)))
+
+
+def _clause(error: LogError) -> str:
+    """Why, to stand within a sentence."""
+    return str(error).strip().rstrip(".")

@@ -152,6 +152,7 @@ async def _entries(call: Call, topic: Topic, query: Callable[[State], list[Entry
         options=options,
         cacheable=True,
         only_if_different="merge-central-config" in call.query,
+        failing_index=False,
     )
 
 

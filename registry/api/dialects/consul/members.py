@@ -1,4 +1,4 @@
-"""The gossip pool as clients see it: this server, its only member; and joining or leaving it.
+"""The gossip pool as clients see it: the replicas, which are its members; and joining or leaving it.
 
 Source: agent.md §3.4 and §3.7; api-docs/agent#list-members, #join-agent, #force-leave-and-shutdown.
 """
@@ -12,11 +12,12 @@ from registry.api.call import Call
 from registry.api.dialects.consul.json import encoded
 from registry.api.dialects.consul.params import refuse_partition
 from registry.api.dialects.consul.reads import predicate
+from registry.api.dialects.consul.replicas import Replica, host_port, replicas
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import MEMBER
-from registry.api.dialects.consul.status import host_port
 from registry.api.dialects.consul.wire_agent import MemberShape
 from registry.api.reply import Reply
+from registry.core.reading import State
 from registry.errors import InvalidRequest, NotFound
 from registry.model.server import Server
 
@@ -29,16 +30,26 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 def own_member(server: Server) -> MemberShape:
-    """This server as a member of the pool."""
-    tags = {
+    """The one agent that all replicas are, as a member of the pool."""
+    return MemberShape(server.node, server.address, SERF_PORT, _tags(server, server.id, server.service_port), ALIVE)
+
+
+def _member(server: Server, one: Replica, count: int) -> MemberShape:
+    """A replica as a member of the pool, which speaks on no other port than that of its HTTP interface."""
+    return MemberShape(one.name, one.address, one.port, _tags(server, one.id, one.port, count), ALIVE)
+
+
+def _tags(server: Server, server_id: str, port: int, count: int = 1) -> dict[str, str]:
+    together = {"bootstrap": "1"} if count == 1 else {"expect": str(count)}
+    return {
         "acls": "0",
-        "bootstrap": "1",
+        **together,
         "build": f"{server.service_meta.get('version', '')}:{__version__}",
         "dc": server.datacenter,
         "ft_fs": "1",
         "ft_si": "1",
-        "id": server.id,
-        "port": str(server.service_port),
+        "id": server_id,
+        "port": str(port),
         "raft_vsn": "3",
         "role": "consul",
         "segment": "",
@@ -46,7 +57,13 @@ def own_member(server: Server) -> MemberShape:
         "vsn_max": "3",
         "vsn_min": "2",
     }
-    return MemberShape(server.node, server.address, SERF_PORT, tags, ALIVE)
+
+
+def _members(state: State) -> list[MemberShape]:
+    found = replicas(state)
+    if len(found) == 1:
+        return [own_member(state.server)]
+    return [_member(state.server, one, len(found)) for one in found]
 
 
 @endpoint("GET", "/v1/agent/members", source="api-docs/agent#list-members")
@@ -62,34 +79,42 @@ async def list_members(call: Call) -> Reply:
     if wan:
         return Reply(body=b"null")
     matching = predicate(call, MEMBER)
-    members = [own_member(call.engine.state.server)]
+    members = _members(call.engine.state)
     return Reply(body=encoded([one for one in members if matching is None or matching(one)]))
 
 
 @endpoint("PUT", "/v1/agent/force-leave/{node}", source="api-docs/agent#force-leave-and-shutdown")
 async def force_leave(call: Call) -> Reply:
-    """Take a failed member out of the pool: nothing to do for ourselves; others are unknown.
+    """Take a failed member out of the pool: nothing to do for one that is there; those that are gone are unknown.
 
     Query: prune (no difference here), wan. Errors: NotFound.
     """
     refuse_partition(call)
     if "wan" in call.query:
         raise NotFound("member", name="")
-    if call.argument != call.engine.state.server.node:
-        raise NotFound("member", name=call.argument)
+    if not _is_member(call):
+        if call.engine.shared:
+            await call.engine.confirm()  # one that has just come may not have reached us
+        if not _is_member(call):
+            raise NotFound("member", name=call.argument)
     return Reply()
+
+
+def _is_member(call: Call) -> bool:
+    state = call.engine.state
+    return call.argument == state.server.node or any(one.name == call.argument for one in replicas(state))
 
 
 @endpoint("PUT", "/v1/agent/join/{address}", source="api-docs/agent#join-agent")
 async def join(call: Call) -> Reply:
-    """Join the pool of another agent: succeeds for our own address, nothing else speaks with us.
+    """Join the pool of another agent: succeeds for the address of one of ours, nothing else speaks with us.
 
     Query: wan. Errors: InvalidRequest with what went wrong when the address was tried.
     """
     refuse_partition(call)
     if call.query.value("wan"):
         raise InvalidRequest("wan-off")
-    problems = await _join_problems(call.argument, call.engine.state.server)
+    problems = await _join_problems(call.argument, call.engine.state)
     if problems:
         errors = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
         lines = "".join(f"\t* {problem}\n" for problem in problems)
@@ -97,13 +122,14 @@ async def join(call: Call) -> Reply:
     return Reply()
 
 
-async def _join_problems(address: str, server: Server) -> list[str]:
+async def _join_problems(address: str, state: State) -> list[str]:
     """What went wrong with each IP address of `host[:port]`; nothing when one of them is ours."""
     host, port = _split(address)
     addresses = await _resolved(host, port)
     if not addresses:
         return [f"Failed to resolve {address}: lookup {host}: no such host"]
-    if any(one == (server.address, SERF_PORT) for one in addresses):
+    ours = {(state.server.address, SERF_PORT), *((one.addr, one.port) for one in _members(state))}
+    if not ours.isdisjoint(addresses):
         return []
     return [f"Failed to join {host_port(*one)}: {await _dial_problem(*one)}" for one in addresses]
 

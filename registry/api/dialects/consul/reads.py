@@ -1,7 +1,12 @@
 """How a read of the catalog is answered: from memory or computed, at once or after a change.
 
-Owns the headers of such answers and the rows' selection by `filter`, `near` and `node-meta`. Which rows
-and which topic an endpoint means is its own business. Source: common.md §6, §8, §9, §11.
+Owns the headers of such answers, when the log is asked first, and the rows' selection by `filter`, `near` and
+`node-meta`. Which rows and which topic an endpoint means is its own business.
+
+On a log that this process shares with others an answer shows what this replica has applied, which may lag by
+milliseconds. A read that wants more (`?consistent`, an index that this replica has not reached, the setting
+`consistent_reads`) first learns how far the log is and waits for that, and fails as Consul does without a leader.
+Source: common.md §6, §8, §9, §11; `DESIGN.md` §3, Reads.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,8 +16,8 @@ from registry.api.call import Call
 from registry.api.dialects.consul.json import pretty
 from registry.api.dialects.consul.params import ReadOptions, node_meta, read_options
 from registry.api.reply import Reply
-from registry.core.reading import Question, State
-from registry.errors import RequestError
+from registry.core.reading import Contact, Question, State
+from registry.errors import LogUnavailable, RequestError
 from registry.model.filter import Selectors, compiled
 from registry.model.node import Node
 from registry.model.topic import Topic
@@ -23,6 +28,7 @@ _NOT_IN_KEY = frozenset(
     {"cached", "consistent", "datacenter", "dc", "index", "leader", "max_stale", "stale", "token", "wait"}
 )
 _CACHED_REMEMBERED = 4096  # ?cached requests whose next answer is a HIT
+_ANSWERING = Contact(away=False, silent_seconds=0.0, reason="")
 _FAILED = (
     b"X-Consul-Index: 1\r\nX-Consul-Knownleader: false\r\nX-Consul-Lastcontact: 0\r\n"
     b"X-Consul-Query-Backend: blocking-query\r\n"
@@ -40,6 +46,8 @@ async def answer(
     cacheable: bool = False,
     only_if_different: bool = False,
     keep: bool = True,
+    failing_index: bool = True,
+    once: bool | None = None,
 ) -> Reply:
     """The answer to an index-bearing read, with its headers.
 
@@ -49,8 +57,14 @@ async def answer(
         consistency: whether the answer names its read mode. cacheable: whether `?cached` means anything.
         only_if_different: a change that leaves the bytes as they were does not end the wait.
         keep: whether every change of the bytes touches the topic, so that they may be kept ready.
+        failing_index: whether the headers of an index go with the error when the log cannot be asked.
+        once: what `asked_first` said where the caller had to know before it could name the topic.
+    Raises:
+        RequestError: `no-leader`, the log cannot be asked.
     """
     options = options or read_options(call)
+    if once is None:
+        once = await asked_first(call, options, failing_index=failing_index)
     question = Question(
         topic,
         (call.route, call.argument, call.query.without(_NOT_IN_KEY)),
@@ -63,20 +77,69 @@ async def answer(
         found, waited = await call.engine.after(question, options.min_index, options.wait_seconds)
     else:
         found, waited = call.engine.answer(question), False
-    headers = _headers(found.index, options.mode if consistency else "")
+    contact = call.engine.contact() if call.engine.shared else _ANSWERING
+    once = once or contact.away
+    headers = _headers(found.index, options.mode if consistency else "", contact)
     ready = found if not options.min_index or found.index > options.min_index else None
     if cacheable and options.cached:
         hit = _seen_before(call) and not waited
         headers += b"X-Cache: HIT\r\nAge: 0\r\n" if hit else b"X-Cache: MISS\r\n"
-        return Reply(body=found.body, headers=headers, ready=ready if hit else None, waited=waited)
-    return Reply(body=found.body, headers=headers, ready=ready, waited=waited)
+        return Reply(body=found.body, headers=headers, ready=ready if hit else None, once=once, waited=waited)
+    return Reply(body=found.body, headers=headers, ready=ready, once=once, waited=waited)
 
 
 def local_answer(call: Call, topic: Topic, query: Callable[[State], Any], encode: Callable[[Any], bytes]) -> Reply:
-    """The answer to a read of the agent's own rows: no index, no blocking, ready all the same."""
+    """The answer to a read of the agent's own rows: no index, no blocking, ready all the same.
+
+    Where the log may have to be asked (`newest_wanted`) that has been done.
+    """
     key = (call.route, call.argument, call.query.without(_NOT_IN_KEY))
     found = call.engine.answer(Question(topic, key, query, _laid_out(call, encode)))
-    return Reply(body=found.body, ready=found)
+    return Reply(body=found.body, ready=found, once=_always_asks(call))
+
+
+async def asked_first(call: Call, options: ReadOptions, *, failing_index: bool = True) -> bool:
+    """Ask the log first where the read wants that; whether the same read has to ask again next time.
+
+    Raises:
+        RequestError: `no-leader`, it cannot be asked.
+    """
+    if not call.engine.shared:
+        return False
+    default = options.mode == "leader" and not options.cached
+    asks = options.mode == "consistent" or (default and _always_asks(call))
+    if asks or options.min_index > call.engine.state.applied:
+        try:
+            await _confirm(call)
+        except RequestError as error:
+            raise failing_with_index(error) if failing_index else error from None
+    return asks
+
+
+async def newest_wanted(call: Call) -> None:
+    """For reads without a mode: ask the log first where the settings want that of every default read.
+
+    Raises:
+        RequestError: `no-leader`, it cannot be asked.
+    """
+    if _always_asks(call):
+        await _confirm(call)
+
+
+def _always_asks(call: Call) -> bool:
+    return call.engine.shared and bool(call.server.settings.consistent_reads)
+
+
+async def _confirm(call: Call) -> None:
+    try:
+        await call.engine.confirm()
+    except LogUnavailable as error:
+        raise no_leader(error.reason) from None
+
+
+def no_leader(reason: str) -> RequestError:
+    """What a read fails with that wants to know more than this replica does while the store is away."""
+    return RequestError("no-leader", because=reason)
 
 
 def _laid_out(call: Call, encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
@@ -87,11 +150,12 @@ def _laid_out(call: Call, encode: Callable[[Any], bytes]) -> Callable[[Any], byt
     return encode
 
 
-def _headers(index: int, mode: str) -> bytes:
+def _headers(index: int, mode: str, contact: Contact) -> bytes:
     effective = b"X-Consul-Effective-Consistency: %b\r\n" % mode.encode() if mode else b""
+    known, silent_ms = (b"false", int(contact.silent_seconds * 1000)) if contact.away else (b"true", 0)
     return (
-        b"%bX-Consul-Index: %d\r\nX-Consul-Knownleader: true\r\nX-Consul-Lastcontact: 0\r\n"
-        b"X-Consul-Query-Backend: blocking-query\r\n" % (effective, index)
+        b"%bX-Consul-Index: %d\r\nX-Consul-Knownleader: %b\r\nX-Consul-Lastcontact: %d\r\n"
+        b"X-Consul-Query-Backend: blocking-query\r\n" % (effective, index, known, silent_ms)
     )
 
 

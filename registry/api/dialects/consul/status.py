@@ -1,55 +1,43 @@
-"""Who leads, who the peers are, and which datacenters there are: one server knows only itself.
+"""Who leads, who the peers are, and which datacenters there are.
 
 Source: status_operator_snapshot_ui.md part A; catalog.md §3; api-docs/status.
 """
-
-from collections.abc import Callable
 
 from registry.api.call import Call
 from registry.api.dialects.consul.errors import reply_for
 from registry.api.dialects.consul.json import encoded
 from registry.api.dialects.consul.params import ReadOptions, read_options, refuse_foreign_datacenter
 from registry.api.dialects.consul.reads import local_answer
+from registry.api.dialects.consul.replicas import host_port, leader, replicas
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import TEXT, Reply
 from registry.errors import InvalidRequest
 from registry.model import topic as topics
-from registry.model.server import Server
 
 # Errors of the parameters that this one endpoint goes on after; it never looks at the others.
 _WRITTEN_FIRST = frozenset({"consistency-conflict", "cached-conflict", "max-stale", "cache-control"})
 
 
-def rpc_address(server: Server) -> str:
-    """Where the server would be reached by other servers, as `ip:port`."""
-    return host_port(server.address, server.service_port)
-
-
-def host_port(host: str, port: int) -> str:
-    """An address with its port; an IPv6 one stands in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 @endpoint("GET", "/v1/status/leader", source="api-docs/status#get-raft-leader")
 async def show_leader(call: Call) -> Reply:
-    """The address of the leader, which is this server; 200 and a JSON text.
+    """The address of the leader, which is the replica that keeps house; 200 and a JSON text.
 
-    Query: dc. Errors: InvalidRequest for a datacenter that is not ours.
+    Empty while the store does not answer: nobody can write then. Query: dc. Errors: InvalidRequest for a
+    datacenter that is not ours.
     """
     refuse_foreign_datacenter(call)
-    return _of_server(call, lambda server: encoded(rpc_address(server)))
+    if call.engine.contact().away:
+        return Reply(body=encoded(""))
+    return local_answer(call, topics.MEMBERS, leader, encoded)
 
 
 @endpoint("GET", "/v1/status/peers", source="api-docs/status#list-raft-peers")
 async def list_peers(call: Call) -> Reply:
-    """The addresses of all servers; 200 and a JSON array. Query and errors as for the leader."""
+    """The addresses of all replicas, with a leader or without; 200 and a JSON array. As for the leader."""
     refuse_foreign_datacenter(call)
-    return _of_server(call, lambda server: encoded([rpc_address(server)]))
-
-
-def _of_server(call: Call, encode: Callable[[Server], bytes]) -> Reply:
-    """Kept ready with the node rows: whatever changes the server rewrites its own."""
-    return local_answer(call, topics.NODES, lambda state: state.server, encode)
+    return local_answer(
+        call, topics.MEMBERS, replicas, lambda found: encoded([host_port(one.address, one.port) for one in found])
+    )
 
 
 @endpoint("GET", "/v1/catalog/datacenters", source="api-docs/catalog#list-datacenters")

@@ -9,7 +9,7 @@ from typing import Any
 from registry.api.call import Call
 from registry.api.dialects.consul import wire_ui
 from registry.api.dialects.consul.params import read_options, refuse_enterprise, refuse_foreign_datacenter
-from registry.api.dialects.consul.reads import answer, failing_with_index, local_answer, predicate
+from registry.api.dialects.consul.reads import answer, failing_with_index, local_answer, newest_wanted, predicate
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.selectors import ENTRY, UI_NODE
 from registry.api.http import accepts_gzip
@@ -100,6 +100,7 @@ async def show_overview(call: Call) -> Reply:
     Query: dc. Errors: InvalidRequest for a datacenter that is not ours.
     """
     refuse_foreign_datacenter(call)
+    await newest_wanted(call)
 
     def query(state: State) -> tuple[Any, Any, Any]:
         return state.nodes(), state.all_entries(), state.all_checks()

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import math
+import os
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -14,18 +15,28 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from registry.api.metrics import Metrics
+from registry.api.metrics_figures import StoreFigures
 from registry.api.metrics_intervals import Aggregate
 from registry.api.metrics_page import page
+from registry.api.processes import Report
 from registry.commands import DeregisterLocal
 from registry.errors import NotFound
+from registry.log.base import Contact
 from registry.testing import FakeClock
 
 HEALTH = "/v1/health/service/{service}"
 
 
+def report_of(metrics: Metrics) -> Report:
+    """What a process that is alone says of itself."""
+    return Report(
+        figures=metrics.figures(), interval=metrics.intervals.latest(), runtime={}, pids=(os.getpid(),)
+    )  # fmt: skip
+
+
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     """The page as a scraper reads it: name, then the values of the labels by their names."""
-    text = page(metrics.figures(), "1.2.3")[0].decode()
+    text = page(report_of(metrics), "1.2.3")[0].decode()
     return {
         (one.name, *(one.labels[label] for label in sorted(one.labels))): one.value
         for family in parsed(text)
@@ -35,9 +46,13 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 def engine_of(**state: Any) -> Any:
     """What the figures look at in an engine."""
-    rows = {"node_rows": {}, "by_service": {}, "checks_by_status": {}, "applied": 0, **state}
+    rows = {"node_rows": {}, "by_service": {}, "checks_by_status": {}, "applied": 0, "members": (), **state}
     topics = SimpleNamespace(hits=5, misses=2, bytes=1000, parked=3)
-    return SimpleNamespace(state=SimpleNamespace(**rows), topics=topics, clock=FakeClock(), failed=None)
+    contact = Contact(False, 0.0, "")
+    return SimpleNamespace(
+        state=SimpleNamespace(**rows), topics=topics, clock=FakeClock(), failed=None, contact=lambda: contact,
+        keeps_house=True,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -120,12 +135,12 @@ def test_every_name_is_ours_and_the_process_is_described(metrics: Metrics) -> No
 
 def test_openmetrics_is_given_to_those_who_ask(metrics: Metrics) -> None:
     metrics.endpoint(HEALTH, "GET").count(200, 0.1)
-    text, content_type = page(metrics.figures(), "1", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    text, content_type = page(report_of(metrics), "1", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
 
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     names = {family.name for family in parsed_openmetrics(text.decode())}
     assert {"registry_http_requests", "registry_http_request_seconds"} <= names
-    assert page(metrics.figures(), "1", "*/*")[1] == "text/plain; version=0.0.4; charset=utf-8"
+    assert page(report_of(metrics), "1", "*/*")[1] == "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def test_the_collectors_pauses_are_counted_while_it_runs(metrics: Metrics) -> None:
@@ -162,6 +177,36 @@ async def test_where_nobody_writes_the_store_is_given_another_chance(metrics: Me
     await engine.clock.advance(4.9)
     assert metrics.store_away
     await engine.clock.advance(0.2)
+    assert not metrics.store_away
+
+
+async def test_how_the_store_is_and_what_we_are_to_it(metrics: Metrics) -> None:
+    engine = engine_of(members=("a", "b"))
+    metrics.start(engine.clock, engine)
+    metrics.armed_anew()
+    await engine.clock.advance(3)
+    engine.contact = lambda: Contact(True, 2.5, "the cable was cut")
+    shown = await asyncio.to_thread(samples, metrics)
+
+    assert (metrics.store_away, metrics.trouble) == (True, "the cable was cut")
+    assert shown["registry_store_up",] == 0.0
+    assert shown["registry_store_silent_seconds",] == 2.5
+    assert (shown["registry_log_housekeeper",], shown["registry_log_members",]) == (1.0, 2.0)
+    assert (shown["registry_log_rearms_total",], shown["registry_log_deadlines_age_seconds",]) == (1.0, 3.0)
+
+
+def test_of_several_processes_the_worst_contact_and_any_housekeeper_count() -> None:
+    keeper, other = StoreFigures(True, 0.0, True, 7.0), StoreFigures(False, 2.0, False, None)
+    assert keeper.beside(other) == other.beside(keeper) == StoreFigures(False, 2.0, True, 7.0)
+    assert StoreFigures().beside(other) == other
+
+
+async def test_what_failed_while_the_store_was_away_is_forgotten_when_it_is_back(metrics: Metrics) -> None:
+    engine = engine_of()
+    metrics.start(engine.clock, engine)
+    metrics.appended(1, 0.1, "not-stored")
+    metrics.store_came_back()
+
     assert not metrics.store_away
 
 
@@ -206,6 +251,6 @@ def test_an_aggregate_is_what_it_says(values: list[float]) -> None:
 
 
 def test_names_stay_clear_of_those_of_other_dialects(metrics: Metrics) -> None:
-    text = page(metrics.figures(), "1")[0].decode()
+    text = page(report_of(metrics), "1")[0].decode()
 
     assert not re.search(r"^(agents_active|active_agents|http_requests_total|agent_)", text, re.MULTILINE)

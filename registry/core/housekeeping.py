@@ -1,0 +1,155 @@
+"""What one process does for all: TTLs that have run out, services critical for too long, who the members are.
+
+Owns the beat of a quarter second. Whether this process is the one is the log's to say (`log.base.Group`). That a
+TTL has run out is decided while its record is stored, by the record's condition, so a beat that comes in time
+always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
+"""
+
+import asyncio
+from functools import partial
+
+from registry.clock import Clock
+from registry.commands import RaiseLevel, SetMembers
+from registry.core import deadlines
+from registry.core.beats import Beats
+from registry.core.keys import check_key
+from registry.core.observer import Observer
+from registry.core.topics import Topics, resolve
+from registry.core.writes import Writes
+from registry.errors import LogUnavailable
+from registry.log.base import Condition, Due, Log, Peer, Tenure, Tick
+from registry.model.check import CRITICAL
+from registry.model.member import Member
+from registry.state.local_checks import expired_output
+from registry.state.store import State
+
+TICK_SECONDS = 0.25
+LARGEST_BATCH = 512
+MEMBERS_LEVEL = 2  # the command level from which on a log holds its members
+
+
+class Housekeeping:
+    """The work of the housekeeper, done while this process is it."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        writes: Writes,
+        beats: Beats,
+        topics: Topics,
+        observer: Observer,
+        *,
+        minimum_seconds: float,
+        level: int,
+    ) -> None:
+        """Args:
+        minimum_seconds: floor under the limits after which a critical service is removed.
+        level: the highest command level that this program understands.
+        """
+        self._log = log
+        self._clock = clock
+        self._writes = writes
+        self._beats = beats
+        self._topics = topics
+        self._observer = observer
+        self._minimum_seconds = minimum_seconds
+        self._level = level
+        self._trouble = ""
+
+    @property
+    def _state(self) -> State:
+        return self._topics.state
+
+    async def begin(self) -> None:
+        """Give every TTL its whole period after a start, on a log that only this process has."""
+        if self._log.shared:
+            return  # the log says when that is due
+        await self._rearm()
+        if self._state.members:  # the log was a shared one once
+            self._writes.submit(SetMembers(()))
+
+    async def run(self) -> None:
+        """Look at the time again and again; never returns."""
+        while True:
+            await self._sleep(TICK_SECONDS)
+            if not self._log.group.is_housekeeper():
+                continue
+            try:
+                await self._look()
+                self._trouble = ""
+            except LogUnavailable as error:
+                if not self._trouble:
+                    self._observer.trouble(f"deadlines: {error}")
+                self._trouble = str(error)
+
+    async def _look(self) -> None:
+        tick = await self._log.deadlines.tick(LARGEST_BATCH)
+        if not tick.armed_at:
+            await self._rearm()
+            return
+        for due in tick.due:
+            self._expire(due)
+        self._reap(tick)
+        if self._log.shared:
+            self._count_members(self._log.group.members())
+
+    async def _rearm(self) -> None:
+        """Give every TTL that can run out its whole period."""
+        await self._writes.caught_up(await self._log.deadlines.disarm())
+        periods = list(deadlines.full_periods(self._state))
+        await self._log.deadlines.rearm(periods)
+        if self._log.shared:
+            self._observer.rearmed(len(periods))
+
+    def _expire(self, due: Due) -> None:
+        """A TTL has run out, unless a beat comes before the record is stored."""
+        command = deadlines.expiry_of(self._state, due)
+        if self._writes.proposals.touch(check_key(self._state.server.node, command.check_id)):
+            return
+        check = self._state.local_check(command.check_id)
+        proposal = self._writes.submit(command, Condition(due.member, due.score))
+        if proposal is None or check is None or check.status != CRITICAL:
+            return
+
+        def show(done: "asyncio.Future[None]") -> None:
+            # a check that was critical already has only a new text, which need not reach the log at once
+            if not done.cancelled() and done.exception() is None and not proposal.void:
+                self._beats.lay(command.check_id, expired_output(command.last_output))
+
+        proposal.future.add_done_callback(show)
+
+    def _reap(self, tick: Tick) -> None:
+        for reap in deadlines.reaps(self._state, tick.time, tick.armed_at, self._minimum_seconds):
+            if not self._writes.proposals.touch(check_key(self._state.server.node, reap.check_id)):
+                self._writes.submit(reap)
+
+    def _count_members(self, peers: tuple[Peer, ...]) -> None:
+        """Write down who is alive where that has changed, and let newer commands be written once all know them."""
+        state, members = self._state, tuple(_member(peer) for peer in peers if peer.about)
+        if not members or self._writes.proposals.busy:
+            return  # looked at again in a moment
+        tenure = Tenure(self._log.group.tenure())
+        level = min(self._level, *(member.level for member in members))
+        if level > state.level:
+            self._writes.submit(RaiseLevel(level), tenure)
+        elif state.level >= MEMBERS_LEVEL:
+            command = SetMembers(members, self._log.writer)
+            if not state.changes_nothing(command):
+                self._writes.submit(command, tenure)
+
+    async def _sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self._clock.call_later(seconds, partial(resolve, woken))
+        try:
+            await woken
+        finally:
+            timer.cancel()
+
+
+def _member(peer: Peer) -> Member:
+    """What a peer says of itself; one that says it in a way we cannot read is there all the same."""
+    try:
+        return Member.decoded(peer.about)
+    except ValueError:
+        return Member(peer.writer)

@@ -1,0 +1,145 @@
+"""Writes from the proposal to the answer: judged, queued for the log, and told when this process shows them.
+
+Owns what is promised to a caller, and how far this process is behind the log. The order of batches is
+`proposals.py`'s, taking entries in is the engine's. Nothing here assumes that this process is the only writer.
+"""
+
+import asyncio
+from functools import partial
+
+from registry.clock import Clock
+from registry.commands import Command
+from registry.commands.codec import encoded, level_of
+from registry.core import deadlines
+from registry.core.keys import WriteKey, keys_of
+from registry.core.observer import Observer
+from registry.core.proposals import Proposal, Proposals
+from registry.core.topics import Topics, resolve
+from registry.errors import LogUnavailable, TooManyRequests
+from registry.log.base import Condition, Log, Record, Tenure
+from registry.state.store import State
+
+CATCH_UP_SECONDS = 1.0  # a replica this far behind the store answers nothing that it would have to know
+
+
+class Writes:
+    """The way of every write of this process."""
+
+    def __init__(self, log: Log, clock: Clock, observer: Observer, topics: Topics, limit: int) -> None:
+        self.proposals = Proposals(log, clock, observer, limit)
+        self.ended = ""  # why no write is taken any more
+        self._log = log
+        self._clock = clock
+        self._observer = observer
+        self._topics = topics
+        self._behind: list[asyncio.Future[None]] = []  # those who wait for the next entries to be applied
+
+    @property
+    def state(self) -> State:
+        """What this process shows."""
+        return self._topics.state
+
+    async def propose(self, command: Command) -> None:
+        """As `Engine.propose`."""
+        keys = keys_of(command, self.state.server.node)
+        if self._superfluous(command, keys) and await self._confirmed(command, keys) and await self._beaten(command):
+            self._observer.skipped(command)
+            return
+        await self.enqueue(command, keys).future
+
+    def _superfluous(self, command: Command, keys: tuple[WriteKey, ...]) -> bool:
+        """Whether the write changes nothing, with nothing in flight on what that is judged against."""
+        return self.state.changes_nothing(command) and not self.proposals.touch(*keys, ("n", keys[0][1]))
+
+    async def _confirmed(self, command: Command, keys: tuple[WriteKey, ...]) -> bool:
+        """Whether that holds for the newest state there is, which another process may have written."""
+        if not self._log.shared:
+            return True
+        await self.confirm()
+        return self._superfluous(command, keys)
+
+    async def _beaten(self, command: Command) -> bool:
+        """Start the TTLs of a registration that changes nothing anew; False when one has run out or it now would."""
+        arms = deadlines.arms_of(self.state, command)
+        if not arms:
+            return True
+        beat = await self._log.deadlines.beat((arm.member, arm.seconds) for arm in arms if arm.seconds is not None)
+        await self.caught_up(beat.index)
+        return not beat.unknown and self.state.changes_nothing(command)
+
+    def enqueue(
+        self,
+        command: Command,
+        keys: tuple[WriteKey, ...] | None = None,
+        condition: Condition | Tenure | None = None,
+    ) -> Proposal:
+        """Hand a write to the log whatever it changes.
+
+        Raises:
+            LogUnavailable: writes are not taken any more, or not every member understands such a write yet.
+            TooManyRequests: too many writes wait already.
+        """
+        if self.ended:
+            raise LogUnavailable(self.ended)
+        if level_of(command) > self.state.level:
+            raise LogUnavailable("not all replicas understand such a write yet: the older ones have to go first")
+        if keys is None:
+            keys = keys_of(command, self.state.server.node)
+        record = Record(encoded(command), deadlines.arms_of(self.state, command), condition)
+        return self.proposals.add(command, record, keys)
+
+    def submit(self, command: Command, condition: Condition | Tenure | None = None) -> "Proposal | None":
+        """Propose without waiting: nobody asked for it, so a failure is only told to the observer."""
+        try:
+            proposal = self.enqueue(command, condition=condition)
+        except (LogUnavailable, TooManyRequests) as error:
+            self._observer.trouble(str(error))
+            return None
+        proposal.future.add_done_callback(self._submitted)
+        return proposal
+
+    def _submitted(self, future: "asyncio.Future[None]") -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._observer.trouble(str(error))
+
+    # How far this process is
+
+    async def confirm(self) -> None:
+        """As `Engine.confirm`."""
+        if self._log.shared:
+            await self.caught_up(await self._log.sync())
+
+    async def caught_up(self, index: int) -> None:
+        """Wait until the state shows the entry of this index, which may be another process's.
+
+        Raises:
+            LogUnavailable: the engine stops before it does, or this process stays behind a shared log.
+        """
+        if self.state.applied >= index:
+            return
+        until = self._clock.elapsed() + CATCH_UP_SECONDS
+        while self.state.applied < index:
+            if self.ended:
+                raise LogUnavailable(self.ended)
+            left = until - self._clock.elapsed()
+            if self._log.shared and left <= 0:
+                raise LogUnavailable(f"this replica is behind the store: at {self.state.applied}, not at {index}")
+            progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._behind.append(progress)
+            timer = self._clock.call_later(left, partial(resolve, progress)) if self._log.shared else None
+            try:
+                await progress
+            finally:
+                if timer is not None:
+                    timer.cancel()
+
+    def progressed(self) -> None:
+        """Let those who wait for entries look again."""
+        behind, self._behind = self._behind, []
+        for waiting in behind:
+            resolve(waiting)
+
+    def end(self, reason: str) -> None:
+        """Take no more writes, and let nobody wait for entries."""
+        self.ended = self.ended or reason
+        self.progressed()

@@ -1,0 +1,110 @@
+"""The birth of a worker: a fork, what the child must let go of, and its last words if it fails.
+
+Owns the child's life from the fork to its exit code. What it works on in between it is told.
+"""
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, NoReturn, Protocol
+
+import msgspec
+
+from registry.errors import LogError, SettingsError
+from registry.supervisor.messages import Failure
+from registry.supervisor.place import Place
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+_WORDS_BYTES = 4096  # a pipe takes as much at once, whether it is read or not
+
+# A terminal sends its signals to the whole group; the parent tells the workers what to do about them.
+_ACTIONS = {
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGINT: signal.SIG_IGN,
+    signal.SIGHUP: signal.SIG_IGN,
+    signal.SIGCHLD: signal.SIG_DFL,
+}
+
+Work = Callable[[Place], int]
+
+
+class Closeable(Protocol):
+    """What the parent holds and a child must not."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Born(NamedTuple):
+    """A child: its process, the parent's end of the line, and the pipe with its last words."""
+
+    pid: int
+    line: socket.socket
+    words: int
+
+
+def born(work: Work, number: int, workers: int, ports: tuple[int, ...], parents: Iterable[Closeable]) -> Born:
+    """Fork a worker.
+
+    Args:
+        parents: what the parent has open; a child that kept it would hide the parent's end from its siblings.
+
+    Raises:
+        OSError: the machine has no room for another process.
+    """
+    ours, theirs = socket.socketpair()
+    words, speak = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ACTIONS)  # until the child has actions of its own
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _live(work, Place(number, workers, ports, theirs), speak, (*parents, ours), old)
+    except OSError:
+        ours.close()
+        os.close(words)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+        theirs.close()
+        os.close(speak)
+    return Born(pid, ours, words)
+
+
+def _live(work: Work, place: Place, speak: int, parents: Iterable[Closeable], mask: Iterable[int]) -> NoReturn:
+    """The whole life of the child: nothing of the parent's stack goes on in it."""
+    code = EXIT_FAILED
+    try:
+        signal.set_wakeup_fd(-1)
+        for number, action in _ACTIONS.items():
+            signal.signal(number, action)
+        for one in parents:
+            one.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        code = work(place)
+    except SettingsError as error:
+        code = EXIT_SETTINGS
+        os.write(speak, msgspec.msgpack.encode(Failure.of(error)))
+    except (LogError, OSError) as error:
+        os.write(speak, msgspec.msgpack.encode(Failure.of(error)))
+    except Exception:  # this is the process's main: told once, with its trace
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def last_words(words: int) -> Failure | None:
+    """What a worker that has ended said of it, if anything."""
+    os.set_blocking(words, False)
+    try:
+        data = os.read(words, _WORDS_BYTES)
+    except BlockingIOError:  # a child of the worker has the other end still
+        return None
+    return msgspec.msgpack.decode(data, type=Failure) if data else None
