@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import registry.log.redis.log  # noqa: F401 - reads its scripts while it is imported, which a test would see as blocking
 from registry import testing
 from registry.log.base import Log
 from registry.log.open import open_log
@@ -36,7 +37,11 @@ def empty_store(kind: str, request: pytest.FixtureRequest) -> str:
         return "memory:"
     if kind == "sqlite":
         return f"sqlite:///{request.getfixturevalue('tmp_path')}/data/registry.db"
-    server: RedisServer = request.getfixturevalue("redis_server")
+    return empty_namespace(request.getfixturevalue("redis_server"))
+
+
+def empty_namespace(server: RedisServer) -> str:
+    """The url of a store in this Redis in which nothing is."""
     return server.url(f"t{next(_numbers)}", window=WINDOW_SECONDS)
 
 

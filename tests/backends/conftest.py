@@ -1,12 +1,13 @@
 """Fixtures of the log suite: each test that takes `backend` or `log` runs on every backend."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
 
 from registry.log.base import Log
-from tests.backends.stores import BACKENDS, Backend, Clock
+from tests.backends.stores import LOCAL, Backend, Clock, RedisBackend
 from tests.stores import kinds
 
 
@@ -24,13 +25,15 @@ def clock() -> Clock:
 @pytest.fixture(params=kinds())
 def backend(request: pytest.FixtureRequest, clock: Clock) -> Backend:
     """One store; `backend.log()` makes an end of it."""
-    return BACKENDS[request.param](clock, request)
+    if request.param == "redis":
+        return RedisBackend(clock, request.getfixturevalue("redis_server"))
+    return LOCAL[request.param](clock, request.getfixturevalue("tmp_path"))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def local_backend(request: pytest.FixtureRequest, clock: Clock) -> Backend:
+@pytest.fixture(params=sorted(LOCAL))
+def local_backend(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Backend:
     """A store within one process, whose insides a test may reach."""
-    return BACKENDS[request.param](clock, request)
+    return LOCAL[request.param](clock, tmp_path)
 
 
 @pytest.fixture

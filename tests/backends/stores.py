@@ -13,7 +13,7 @@ from registry.log.redis.log import RedisLog
 from registry.log.redis.url import Target, target_of
 from registry.log.sqlite import SqliteLog
 from tests.replicas.redis_server import RedisServer
-from tests.stores import empty_store
+from tests.stores import empty_namespace
 
 
 class Clock:
@@ -55,7 +55,7 @@ class Clock:
 class MemoryBackend:
     """Logs over one store in memory."""
 
-    def __init__(self, clock: Clock, request: pytest.FixtureRequest) -> None:
+    def __init__(self, clock: Clock, directory: Path) -> None:
         self._store = MemoryStore(now=clock.now, elapsed=clock.elapsed)
 
     def log(self, writer: str = "a") -> MemoryLog:
@@ -65,8 +65,7 @@ class MemoryBackend:
 class SqliteBackend:
     """Logs over one file; a second one only after the first is closed."""
 
-    def __init__(self, clock: Clock, request: pytest.FixtureRequest) -> None:
-        directory: Path = request.getfixturevalue("tmp_path")
+    def __init__(self, clock: Clock, directory: Path) -> None:
         self._clock = clock
         self.path = directory / "data" / "registry.db"
 
@@ -78,17 +77,19 @@ class SqliteBackend:
 class RedisBackend:
     """Logs over one namespace of a real Redis, whose time is Redis's with an offset."""
 
-    def __init__(self, clock: Clock, request: pytest.FixtureRequest) -> None:
+    def __init__(self, clock: Clock, server: RedisServer) -> None:
         self._clock = clock
-        self.url = empty_store("redis", request)
-        self._server: RedisServer = request.getfixturevalue("redis_server")
+        self.url = empty_namespace(server)
+        self._server = server
         self._meta = f"{{{target_of(self.url).namespace}}}:meta"
         clock.tolerance_seconds, clock.moved = 0.2, self._move
 
     def _move(self) -> None:
-        offset = int((self._clock.unix - time.time()) * 1000)
+        """Let Redis's time be the clock's, as if the housekeeper had looked at it all the while."""
+        now = int(self._clock.unix * 1000)
         if self._server.ask("HEXISTS", self._meta, "store"):
-            self._server.ask("HSET", self._meta, "offset", offset)
+            offset = now - int(time.time() * 1000)
+            self._server.ask("HSET", self._meta, "offset", offset, "tick", now, "until", now + 3000)
 
     def log(self, writer: str = "a") -> RedisLog:
         return _TimedRedisLog(target_of(self.url), writer=writer, opened=self._move)
@@ -107,10 +108,9 @@ class _TimedRedisLog(RedisLog):
 
 
 Backend = MemoryBackend | SqliteBackend | RedisBackend
-BACKENDS: dict[str, Callable[[Clock, pytest.FixtureRequest], Backend]] = {
+LOCAL: dict[str, type[MemoryBackend] | type[SqliteBackend]] = {
     "memory": MemoryBackend,
     "sqlite": SqliteBackend,
-    "redis": RedisBackend,
 }
 
 

@@ -1,4 +1,4 @@
-"""Random histories of a log against a model of it, on every backend."""
+"""Random histories of a log against a model of it, on every backend of one process."""
 
 import asyncio
 import tempfile
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.log.base import Entry, Reset, Stored
-from tests.backends.stores import BACKENDS, Backend, Clock, each, records
+from tests.backends.stores import LOCAL, Backend, Clock, each, records
 
 STEPS = st.lists(
     st.one_of(
@@ -95,11 +95,11 @@ async def compare(follow: Callable[..., object], model: Model, after: int) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", sorted(BACKENDS))
+@pytest.mark.parametrize("kind", sorted(LOCAL))
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(steps=STEPS)
 def test_a_log_does_what_its_model_does(kind: str, steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         clock = Clock()
         # a hang must be a failure of its own: the time limit of the test rings only once
-        asyncio.run(asyncio.wait_for(run(BACKENDS[kind](clock, Path(directory)), clock, steps), 2))
+        asyncio.run(asyncio.wait_for(run(LOCAL[kind](clock, Path(directory)), clock, steps), 2))

@@ -214,7 +214,7 @@ async def attempted(engine: Engine, command: Command) -> None:
 
 
 def test_every_kind_of_topic_with_an_index_is_here() -> None:
-    local = {topics.LOCAL_SERVICE, *topics.LOCAL_SERVICES, *topics.LOCAL_CHECKS}
+    local = {topics.LOCAL_SERVICE, *topics.LOCAL_SERVICES, *topics.LOCAL_CHECKS, *topics.MEMBERS}
     known = {kind for kind, _ in TABLES} | NAMED.keys()
     assert {kind.topic[0] for kind in KINDS} == known - local
 
