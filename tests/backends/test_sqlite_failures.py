@@ -11,6 +11,7 @@ import pytest
 from registry.errors import LogUnavailable
 from registry.log.base import NotStored, Stored, Unknown
 from registry.log.directory import DirectoryLock
+from registry.log.group import Seats
 from registry.log.local import LocalLog
 from registry.log.sequencer import Sequencer
 from registry.log.sqlite import SqliteStorage
@@ -70,7 +71,7 @@ def disk(tmp_path: Path) -> Disk:
 @pytest.fixture
 async def log(disk: Disk, clock: Clock) -> AsyncIterator[LocalLog]:
     storage = SqliteStorage(SqliteFile(disk.path, connection=disk.connection), DirectoryLock(disk.path))
-    opened = LocalLog("a", storage, Sequencer(storage, now=clock.now, elapsed=clock.elapsed), {})
+    opened = LocalLog("a", storage, Sequencer(storage, now=clock.now, elapsed=clock.elapsed), Seats())
     await opened.open()
     await opened.append(1, records(b"one"))
     yield opened

@@ -1,10 +1,11 @@
 """The time of a log in Redis, moved along with the clock of a test.
 
 Owns the offset that the log's scripts add to Redis's own time, and the count of calls under way: a clock that stands
-still must not go on while the log is being asked. Redis's time passes by itself too, so times are compared roughly.
+still must not go on while the log is being asked. Between two moves Redis's time passes by itself; the next one takes
+that back.
 """
 
-import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,8 @@ class MovedTime:
         self._client = redis.asyncio.Redis(host=host, port=port)
         self._key = f"{{{target.namespace}}}:meta"
         self._under_way = 0
-        self._left = 0.0  # of a millisecond
+        self._seconds = 0.0  # moved so far
+        self._began = 0.0  # when the first move was made
         _watch(log, _CALLS, self._counted)
         _watch(log.deadlines, _DEADLINES, self._counted)
 
@@ -37,8 +39,10 @@ class MovedTime:
 
     async def move(self, seconds: float) -> None:
         """Let this much time go by for the log."""
-        self._left, whole = math.modf(self._left + seconds * 1000)
-        await self._client.hincrby(self._key, "offset", int(whole))
+        self._began = self._began or time.time()
+        self._seconds += seconds
+        offset = self._seconds - (time.time() - self._began)
+        await self._client.hset(self._key, "offset", str(round(offset * 1000)))
 
     async def close(self) -> None:
         """Let go of Redis."""

@@ -175,6 +175,7 @@ class Session:
                 except (Refused, NotSent, NoAnswer) as problem:
                     _log.warning("The store was left without a word: %s", problem)
         self._closed = True
+        self._membership.lost()
         self._stands.set()  # nobody waits for another one
         for link in self._links:
             await link.drop()

@@ -4,6 +4,7 @@ Owns the sender's side. A snapshot that fails half-way leaves chunks that nobody
 process, or `registry verify`, finds them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from registry.errors import LogUnavailable
@@ -30,10 +31,15 @@ class Snapshots:
         self._keys = keys
         self._writer = writer
         self._history = history
+        self._turn = asyncio.Lock()
         self._left: list[str] = []  # chunks that were written and count for nothing
 
     async def publish(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> None:
-        """As `Log.publish_snapshot`."""
+        """As `Log.publish_snapshot`; one after the other."""
+        async with self._turn:
+            await self._publish(index, time, chunks)
+
+    async def _publish(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> None:
         tenure = str(self._membership.tenure())
         try:
             await self._session.standing(CALL_SECONDS)
