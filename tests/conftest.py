@@ -71,6 +71,7 @@ async def engine(store: str, clock: FakeClock) -> AsyncIterator[Engine]:
         clock.busy = lambda: started.busy or timed.busy()
         await started.start()
         await started.propose(start_server())
+        await clock.settle()  # a shared log may show an entry before its append has come back
         yield started
         await started.stop()
 

@@ -228,6 +228,7 @@ class Tally(Observer):
         self.resets: list[int] = []
         self.snapshots: list[int] = []
         self.troubles: list[str] = []
+        self.rearms = 0
 
     def appended(self, records: int, seconds: float, outcome: str) -> None:
         self.batches.append(records)
@@ -246,6 +247,9 @@ class Tally(Observer):
 
     def snapshot(self, index: int, size_bytes: int, seconds: float) -> None:
         self.snapshots.append(index)
+
+    def rearmed(self, deadlines: int) -> None:
+        self.rearms += 1
 
     def trouble(self, reason: str) -> None:
         self.troubles.append(reason)

@@ -112,8 +112,8 @@ class Proposals:
         if isinstance(outcome, Stored):
             self._observer.appended(len(batch), seconds, "stored")
             for position in outcome.void:
-                if (proposal := self._pending.get((number, position))) is not None:
-                    proposal.void = True
+                if (left_out := self._pending.get((number, position))) is not None:
+                    left_out.void = True
                 self._settle((number, position), None)
             return
         known = isinstance(outcome, NotStored)

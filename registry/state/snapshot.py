@@ -23,6 +23,7 @@ from registry.state.tables import Tables
 
 FORMAT = 1
 CHUNK_BYTES = 1 << 20  # the log's limit for one chunk
+_MORE, _LAST = b"\xc1", b"\xc0"  # no array of records begins like this
 _ROWS_A_SLICE = 200  # rows encoded before the caller may let others run
 
 
@@ -69,6 +70,11 @@ class Frozen:
 
     def chunks(self) -> Iterator[bytes]:
         """The records in chunks of at most 1 MiB; an empty chunk means: a good moment for others to run."""
+        for chunk in self._whole_chunks():
+            yield from _cut(chunk)
+
+    def _whole_chunks(self) -> Iterator[bytes]:
+        """The same, but that a record larger than a chunk is one all the same."""
         rows: list[bytes] = []
         size = 0
         yield _encoder.encode([("h", self.header)])
@@ -95,6 +101,32 @@ class Frozen:
                 yield "c", check
 
 
+def _cut(chunk: bytes) -> Iterator[bytes]:
+    """A chunk as it is, or in pieces where it is too large: all but the last say that more of it follows."""
+    if len(chunk) <= CHUNK_BYTES:
+        yield chunk
+        return
+    size = CHUNK_BYTES - 1
+    for begin in range(0, len(chunk), size):
+        mark = _LAST if begin + size >= len(chunk) else _MORE
+        yield mark + chunk[begin : begin + size]
+
+
+def _joined(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks as they were before they were cut."""
+    pieces: list[bytes] = []
+    for chunk in chunks:
+        mark = chunk[:1]
+        if mark in (_MORE, _LAST):
+            pieces.append(chunk[1:])
+        if mark == _LAST:
+            chunk, pieces = b"".join(pieces), []
+        if mark != _MORE:
+            yield chunk
+    if pieces:
+        raise LogCorrupt("the last chunks of the snapshot are missing")
+
+
 def _array(rows: list[bytes]) -> bytes:
     """The MessagePack array of records that are encoded already."""
     return b"\xdd" + len(rows).to_bytes(4, "big") + b"".join(rows)
@@ -115,7 +147,7 @@ def restored(chunks: Iterable[bytes]) -> State:
         LogCorrupt: a record does not decode, or the format or the command level is not this program's.
     """
     state = State()
-    for number, chunk in enumerate(chunks):
+    for number, chunk in enumerate(_joined(chunks)):
         try:
             for kind, raw in _chunk.decode(chunk):
                 if kind == "h":

@@ -68,6 +68,7 @@ async def test_a_beat_that_changes_nothing_costs_no_entry_no_index_and_no_wake_u
     engine: Engine, park: Park, clock: FakeClock
 ) -> None:
     await with_ttl(engine)
+    await clock.settle()
     told, applied = engine.observer, engine.state.applied
     assert isinstance(told, Tally)
     batches = len(told.batches)

@@ -92,12 +92,13 @@ async def test_what_queues_while_a_batch_is_under_way_is_the_next(rig: Rig) -> N
     assert rig.told.batches[before:] == [1, 10]
 
 
-async def test_a_lone_writer_does_not_wait_for_company(engine: Engine) -> None:
+async def test_a_lone_writer_does_not_wait_for_company(engine: Engine, clock: FakeClock) -> None:
     told = engine.observer
     assert isinstance(told, Tally)
     before = len(told.batches)
     for number in range(5):
         await engine.propose(register("web", port=number + 1))
+    await clock.settle()
     assert told.batches[before:] == [1] * 5
 
 

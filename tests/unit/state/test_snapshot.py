@@ -79,6 +79,19 @@ def test_chunks_are_at_most_a_mebibyte() -> None:
     assert digest(restored(chunks(world.state))) == digest(world.state)
 
 
+def test_what_is_larger_than_a_chunk_is_cut_and_put_together_again() -> None:
+    """A row with much in it, and a first record that holds the indexes of very many services."""
+    world = World()
+    world.apply(register("web", checks=(Check(node="", id="c", name="c", status=CRITICAL, notes="x" * (3 << 20)),)))
+    for number in range(30_000):
+        world.state.indexes.service[f"a-service-with-a-long-name-{number}"] = number
+    found = chunks(world.state)
+    assert max(map(len, found)) <= CHUNK_BYTES
+    assert digest(restored(found)) == digest(world.state)
+    with pytest.raises(LogCorrupt, match="missing"):
+        restored(found[:1])
+
+
 def test_encoding_stops_for_others_every_few_hundred_rows() -> None:
     world = World()
     for number in range(500):
@@ -93,7 +106,7 @@ def test_a_snapshot_of_another_format_is_refused(world: World) -> None:
         restored([msgspec.msgpack.encode([(kind, {**fields, "format": 99})])])
 
 
-@pytest.mark.parametrize("damage", [b"\xc1", b"", msgspec.msgpack.encode([("x", 1)])], ids=["bytes", "empty", "kind"])
+@pytest.mark.parametrize("damage", [b"\xc3", b"", msgspec.msgpack.encode([("x", 1)])], ids=["bytes", "empty", "kind"])
 def test_a_damaged_chunk_is_refused_by_its_number(world: World, damage: bytes) -> None:
     with pytest.raises(LogCorrupt, match="chunk 1"):
         restored([chunks(world.state)[0], damage])
