@@ -6,8 +6,8 @@ are the log's (`log.base.Deadlines`). Source: agent.md §8.3; `DESIGN.md` §4.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from registry.clock import Clock
 from registry.commands import UpdateCheck
@@ -15,7 +15,7 @@ from registry.core import deadlines
 from registry.core.keys import check_key, node_key
 from registry.core.outputs import DeferredOutputs
 from registry.core.topics import Topics
-from registry.core.writes import Writes
+from registry.core.writes import Behind, Writes
 from registry.errors import InvalidRequest, LogUnavailable, NotFound
 from registry.log.base import Log, Output, Outputs
 from registry.model.check import CRITICAL, Check
@@ -25,7 +25,7 @@ from registry.state.local_checks import is_ttl
 from registry.state.store import State
 
 MOST_UNPUBLISHED = 10_000  # checks whose texts wait to be handed to the other processes
-MOST_ECHOES = 10_000  # texts of ours that may still come back
+ECHO_SECONDS = 2.0  # a text of ours that has not come back by then was lost
 
 
 class Beats:
@@ -45,6 +45,7 @@ class Beats:
         interval_seconds: a newer text reaches the log after half to one and a half of it.
         """
         self._log = log
+        self._clock = clock
         self._writes = writes
         self._topics = topics
         self._interval_seconds = interval_seconds
@@ -52,7 +53,7 @@ class Beats:
         self._deferred = DeferredOutputs(clock, self._flush)
         self._unpublished: dict[str, Output] = {}
         self._to_publish = asyncio.Event()
-        self._echoes: deque[Output] = deque(maxlen=MOST_ECHOES)
+        self._echoes: dict[str, tuple[str, float]] = {}  # our newest text of a check on its way, and until when
 
     @property
     def _state(self) -> State:
@@ -61,17 +62,34 @@ class Beats:
     async def beat(self, check_id: str, status: str, output: str) -> None:
         """As `Engine.beat`."""
         await self._known(check_id)
-        check, renewed = self._beating(check_id, status), False
-        if check is not None and (check.status != CRITICAL or check.critical_at):
-            renewed = await self._renewed(check)
-            check = self._beating(check_id, status)
+        check = self._beating(check_id, status)
         if check is None:
             await self._writes.enqueue(UpdateCheck(check_id, status, output, ttl=True)).future
             return
-        if not renewed:  # no period is running, or the check begins to count as critical
-            stored = self._state.stored_output(check_id)
-            await self._writes.enqueue(UpdateCheck(check_id, status, stored, ttl=True)).future
+        try:
+            if not await self._continued(check, status, output):
+                return
+        except Behind:
+            raise
+        except LogUnavailable:
+            if not self._log.shared or self._writes.ended or self._beating(check_id, status) is None:
+                raise
+            # while the store is away nothing expires, and everything is armed anew after it: the beat counts
         self.lay(check_id, output)
+
+    async def _continued(self, check: Check, status: str, output: str) -> bool:
+        """Begin a new period of a check that stays what it is; False when it is no longer so, and all is done."""
+        if check.status != CRITICAL or check.critical_at:
+            renewed = await self._renewed(check)
+            if self._beating(check.id, status) is None:
+                await self._writes.enqueue(UpdateCheck(check.id, status, output, ttl=True)).future
+                return False
+            if renewed:
+                return True
+        # no period is running, or the check begins to count as critical
+        stored = self._state.stored_output(check.id)
+        await self._writes.enqueue(UpdateCheck(check.id, status, stored, ttl=True)).future
+        return True
 
     async def _known(self, check_id: str) -> None:
         """Return when the check is there, or something about it is on its way.
@@ -93,19 +111,11 @@ class Beats:
         return self._writes.proposals.touch(check_key(node, check_id), node_key(node))
 
     async def _renewed(self, check: Check) -> bool:
-        """Start the period of a TTL check anew and take in all that was stored before; False if none was running.
-
-        While the store is away nothing expires, and everything is armed anew after it: the beat counts.
-        """
+        """Start the period of a TTL check anew and take in all that was stored before; False if none was running."""
         assert check.runs is not None
         member = deadlines.member_of(check.node, check.id)
-        try:
-            beat = await self._log.deadlines.beat(((member, check.runs.ttl_seconds),))
-            await self._writes.caught_up(beat.index)
-        except LogUnavailable:
-            if not self._log.shared or self._writes.ended:
-                raise
-            return True
+        beat = await self._log.deadlines.beat(((member, check.runs.ttl_seconds),))
+        await self._writes.caught_up(beat.index)
         return not beat.unknown
 
     def _beating(self, check_id: str, status: str) -> Check | None:
@@ -127,15 +137,18 @@ class Beats:
 
     def lay(self, check_id: str, output: str) -> None:
         """Show a newer text at once and bring it into the log later, unless one waits for that already."""
-        state = self._state
-        waits, before = state.output_waits(check_id), state.local_check(check_id)
+        state, key = self._state, fold(check_id)
+        waited, before = state.output_waits(check_id), state.local_check(check_id)
         self._show(check_id, output)
         if not state.output_waits(check_id):
-            self._deferred.forget(fold(check_id))
-        elif not waits:
-            self._deferred.defer(fold(check_id), self._interval_seconds * (0.5 + self._random()))
+            self._deferred.forget(key)
+        elif not waited or not self._deferred.waits(key):  # another process's may wait here without a time
+            self._defer(key)
         if self._log.shared and before is not None and before.output != output:
             self._publish(check_id, output)
+
+    def _defer(self, key: str) -> None:
+        self._deferred.defer(key, self._interval_seconds * (0.5 + self._random()))
 
     def _show(self, check_id: str, output: str) -> None:
         changes = Changes()
@@ -154,21 +167,33 @@ class Beats:
             await self._to_publish.wait()
             self._to_publish.clear()
             texts, self._unpublished = list(self._unpublished.values()), {}
-            self._echoes.extend(texts)
+            until = self._clock.elapsed() + ECHO_SECONDS
+            self._echoes = {key: echo for key, echo in self._echoes.items() if echo[1] > until - ECHO_SECONDS}
+            self._echoes.update((one.key, (one.text, until)) for one in texts)
             await self._log.publish_outputs(texts)
 
     def take(self, outputs: Outputs) -> None:
         """Show texts that a process on the log has published, unless something newer is known of their checks."""
         for one in outputs.texts:
-            if one in self._echoes:
-                self._echoes.remove(one)
+            if self._superseded(one):
                 continue
             stored = self._state.checks.get(self._state.own_key(), {}).get(one.key)
             if stored is not None and stored.local is not None and stored.modify_index <= one.after:
                 self._show(stored.id, one.text)
 
+    def _superseded(self, one: Output) -> bool:
+        """Whether a text is one of ours that has come back, or comes before one of ours that has not yet."""
+        if one.key in self._unpublished:
+            return True
+        echo = self._echoes.get(one.key)
+        if echo is None or echo[1] <= self._clock.elapsed():
+            return False
+        if one.text == echo[0]:
+            del self._echoes[one.key]
+        return True
+
     def _flush(self, key: str) -> None:
-        """Bring a deferred text into the log, if it is still newer than what the log has.
+        """Bring a deferred text into the log, if it is still newer than what the log has; failing that, later.
 
         Args:
             key: the folded id; the check may have been registered again in another spelling meanwhile.
@@ -178,7 +203,15 @@ class Beats:
             return
         newest = self._state.local_check(stored.id)
         assert newest is not None
-        self._writes.submit(UpdateCheck(newest.id, newest.status, newest.output, newest.create_index))
+        command = UpdateCheck(newest.id, newest.status, newest.output, newest.create_index)
+        proposal = self._writes.submit(command)
+        if proposal is not None:
+            proposal.future.add_done_callback(partial(self._flushed, key))
+
+    def _flushed(self, key: str, done: "asyncio.Future[None]") -> None:
+        failed = not done.cancelled() and isinstance(done.exception(), LogUnavailable)
+        if failed and not self._writes.ended and self._interval_seconds > 0:
+            self._defer(key)
 
     def flush(self) -> None:
         """Bring every newer text into the log now."""

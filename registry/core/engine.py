@@ -88,6 +88,7 @@ class Engine:
             minimum_seconds=self.options.deregister_critical_minimum_seconds, level=level,
         )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
+        self._keeping: asyncio.Task[None] | None = None
         self._recovered: asyncio.Future[None] | None = None
         self._recover_to = 0
         self._stopping = False
@@ -114,7 +115,7 @@ class Engine:
             raise self.failed.result()
         await self._housekeeping.begin()
         self._spawn(self._proposals.run())
-        self._spawn(self._housekeeping.run())
+        self._keeping = self._spawn(self._housekeeping.run())
         if self._log.shared:
             self._spawn(self._beats.publish())
 
@@ -125,6 +126,8 @@ class Engine:
         self._beats.flush()
         await self._proposals.drained()
         self._stopping = True
+        if self._keeping is not None:
+            self._keeping.cancel()
         self._writes.end("the registry is stopping")
         self.topics.release()
         await self._log.close()
@@ -134,10 +137,11 @@ class Engine:
             task.cancel()
             await asyncio.wait({task})
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """A task of ours that ends with an error stops the process: half an engine is worse than none."""
@@ -223,13 +227,19 @@ class Engine:
 
     async def _follow(self) -> None:
         """Take in what the log yields until it is closed; what cannot be read now is read again."""
+        told = False
         while True:
             try:
                 async for item in self._log.follow((self._coming or self.state).applied):
+                    told = False
                     self._take(item)
                 return
             except LogUnavailable as error:
-                self.observer.trouble(str(error))
+                if not self._log.shared and self._recovered is not None and not self._recovered.done():
+                    raise  # what a start cannot read from its own disk it never will
+                if not told:
+                    self.observer.trouble(str(error))
+                told = True
             await self._sleep(FOLLOW_AGAIN_SECONDS)
 
     def _take(self, item: list[Entry] | Reset | Outputs) -> None:
@@ -264,7 +274,7 @@ class Engine:
     def _reset(self, reset: Reset) -> None:
         """Take the log's word for everything; what waited in the log may have been swallowed."""
         self._snapshots.newest_bytes = sum(map(len, reset.chunks))
-        self._coming = state_of(reset)
+        self._coming = state_of(reset, self.log_level)
         self._proposals.swallow(LogUnavailable("the log was reset while the write was under way", unknown=True))
         self.observer.reset(reset.index)
         self._show_coming()
@@ -276,20 +286,24 @@ class Engine:
             return
         self._coming, changes = None, Changes()
         for (node, key), output in shown.outputs.items():
-            coming.lay_output(shown.checks[node][key].id, output, changes)
+            old, new = shown.checks[node][key], coming.checks.get(node, {}).get(key)
+            if new is not None and new.modify_index == old.modify_index:  # else the log has a newer text
+                coming.lay_output(old.id, output, changes)
         self._show(coming)
         changes.everything = True
         self.topics.changed(changes)
 
     def _apply(self, entries: list[Entry]) -> None:
         changes, state = Changes(), self._coming or self.state
-        settled: list[tuple[OwnId, RequestError | None]] = []
+        settled: list[tuple[OwnId, RequestError | LogUnavailable | None]] = []
         for entry in entries:
             if entry.index <= state.applied:
                 continue
             if not entry.payload:
                 state.advance(entry.index, entry.time, changes)
                 self.observer.recovered(entry.index)
+                if self._proposals.find(entry.own_id) is not None:
+                    settled.append((entry.own_id, LogUnavailable("the log passes over the write", unknown=True)))
                 continue
             proposal = self._proposals.find(entry.own_id)
             command = proposal.command if proposal is not None else None
@@ -301,8 +315,8 @@ class Engine:
             self._show_coming()
         elif changes:
             self.topics.changed(changes)
-        for own_id, refusal in settled:
-            self._proposals.settle(own_id, refusal)
+        for own_id, error in settled:
+            self._proposals.settle(own_id, error)
         if not self._stopping:
             self._snapshots.consider(state)
 

@@ -118,7 +118,10 @@ class Housekeeping:
 
         def show(done: "asyncio.Future[None]") -> None:
             # a check that was critical already has only a new text, which need not reach the log at once
-            if not done.cancelled() and done.exception() is None and not proposal.void:
+            if done.cancelled() or done.exception() is not None or proposal.void:
+                return
+            newest = self._state.local_check(command.check_id)
+            if newest is not None and newest.output == command.last_output:  # else somebody has spoken since
                 self._beats.lay(command.check_id, expired_output(command.last_output))
 
         proposal.future.add_done_callback(show)

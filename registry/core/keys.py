@@ -12,17 +12,21 @@ from registry.commands import (
     DeregisterLocalCheck,
     ExpireTtl,
     LocalService,
+    RaiseLevel,
     Reap,
     Register,
     RegisterLocal,
     RegisterLocalCheck,
     SetMaintenance,
+    SetMembers,
     UpdateCheck,
 )
 from registry.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, Check
 from registry.model.names import fold
 
 WriteKey = tuple[str, ...]
+
+MEMBERS_KEY: WriteKey = ("m", "")  # who the replicas are and what they understand
 
 
 def node_key(node: str) -> WriteKey:
@@ -61,6 +65,8 @@ def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
             return (node_key(node),)
         case Reap(check_id=check_id):
             return (check_key(own_node, check_id), node_key(own_node))
+        case SetMembers() | RaiseLevel():
+            return (MEMBERS_KEY,)
         case DeregisterLocal():
             return (node_key(own_node),)
     return (node_key(own_node),)

@@ -26,6 +26,10 @@ class DeferredOutputs:
         else:
             self._timers[key] = self._clock.call_later(seconds, partial(self._due, key))
 
+    def waits(self, key: str) -> bool:
+        """Whether a time is set for the check's text."""
+        return key in self._timers
+
     def forget(self, key: str) -> None:
         """The log has the check's newest text: nothing is due."""
         timer = self._timers.pop(key, None)

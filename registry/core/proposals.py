@@ -143,7 +143,7 @@ class Proposals:
             return None
         return self._pending.get((own_id.batch, own_id.position))
 
-    def settle(self, own_id: OwnId, refusal: RequestError | None) -> None:
+    def settle(self, own_id: OwnId, refusal: RequestError | LogUnavailable | None) -> None:
         """Tell the caller of a write that was applied. Until then the write counts as on its way."""
         self._settle((own_id.batch, own_id.position), refusal)
 

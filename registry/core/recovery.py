@@ -3,8 +3,8 @@
 Owns what a batch that `follow` yields does to the state. Nothing here waits for anything.
 """
 
-from registry.commands import Command
-from registry.commands.codec import LEVEL, decoded
+from registry.commands import Command, RaiseLevel
+from registry.commands.codec import LEVEL, decoded, newer_level
 from registry.errors import LogCorrupt, RequestError
 from registry.log.base import Entry, Reset
 from registry.state.changes import Changes
@@ -20,9 +20,17 @@ class ApplyFailed(Exception):
         self.index = index
 
 
-def state_of(reset: Reset) -> State:
-    """The state a reset asks for; its indexes show at least the reset's floor."""
+def state_of(reset: Reset, level: int = LEVEL) -> State:
+    """The state a reset asks for; its indexes show at least the reset's floor.
+
+    Args:
+        level: the highest command level to understand.
+    Raises:
+        LogCorrupt: the snapshot does not decode, or commands of a higher level may follow it.
+    """
     state = restored(reset.chunks)
+    if state.level > level:
+        raise newer_level(state.level, level)
     state.applied = max(state.applied, reset.index)
     state.time = max(state.time, reset.time)
     state.indexes.floor = max(state.indexes.floor, reset.floor)
@@ -38,7 +46,7 @@ def apply_entry(
         command: the entry's command where the caller has it; else its bytes are decoded.
         level: the highest command level to understand.
     Raises:
-        LogCorrupt: the bytes are no command; names the index.
+        LogCorrupt: the bytes are no command, or ones of a higher level may follow it; names the index.
         ApplyFailed: the state broke on it.
     """
     if command is None:
@@ -46,6 +54,8 @@ def apply_entry(
             command = decoded(entry.payload, level)
         except LogCorrupt as error:
             raise LogCorrupt(f"record {entry.index} of the log: {error}") from None
+    if isinstance(command, RaiseLevel) and command.level > level:
+        raise LogCorrupt(f"record {entry.index} of the log: {newer_level(command.level, level)}")
     try:
         state.apply(entry.index, entry.time, command, changes)
     except RequestError as refusal:

@@ -22,6 +22,10 @@ from registry.state.store import State
 CATCH_UP_SECONDS = 1.0  # a replica this far behind the store answers nothing that it would have to know
 
 
+class Behind(LogUnavailable):
+    """The store answers, but this process has not taken in what it holds."""
+
+
 class Writes:
     """The way of every write of this process."""
 
@@ -81,7 +85,7 @@ class Writes:
         """
         if self.ended:
             raise LogUnavailable(self.ended)
-        if level_of(command) > self.state.level:
+        if self._log.shared and level_of(command) > self.state.level:
             raise LogUnavailable("not all replicas understand such a write yet: the older ones have to go first")
         if keys is None:
             keys = keys_of(command, self.state.server.node)
@@ -113,7 +117,7 @@ class Writes:
         """Wait until the state shows the entry of this index, which may be another process's.
 
         Raises:
-            LogUnavailable: the engine stops before it does, or this process stays behind a shared log.
+            LogUnavailable: the engine stops before it does. Behind: this process stays behind a shared log.
         """
         if self.state.applied >= index:
             return
@@ -123,7 +127,7 @@ class Writes:
                 raise LogUnavailable(self.ended)
             left = until - self._clock.elapsed()
             if self._log.shared and left <= 0:
-                raise LogUnavailable(f"this replica is behind the store: at {self.state.applied}, not at {index}")
+                raise Behind(f"this replica is behind the store: at {self.state.applied}, not at {index}")
             progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._behind.append(progress)
             timer = self._clock.call_later(left, partial(resolve, progress)) if self._log.shared else None

@@ -7,14 +7,23 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tests.fuzz.wire import Answer, Connection
-from tests.replicas.replica import Replica
 
 NOT_STORED = b"Nothing was changed"  # the text of a 503 that says so
 
 DONE, REFUSED, UNKNOWN = "done", "refused", "unknown"
+AWAY = frozenset({502, 503, 504})  # statuses after which a client asks again: ours, or a balancer's
+
+
+class Door(Protocol):
+    """Where requests are taken: a replica, or a balancer before several."""
+
+    name: str
+
+    async def connected(self) -> Connection:
+        """A new connection."""
 
 
 class Tried(NamedTuple):
@@ -36,7 +45,7 @@ class Tried(NamedTuple):
 class Caller:
     """One client."""
 
-    def __init__(self, replicas: Sequence[Replica], chance: random.Random, *, patience_seconds: float = 20.0) -> None:
+    def __init__(self, replicas: Sequence[Door], chance: random.Random, *, patience_seconds: float = 20.0) -> None:
         self.tried: list[Tried] = []
         self._replicas = replicas
         self._chance = chance
@@ -45,7 +54,7 @@ class Caller:
         self._connection: Connection | None = None
 
     @property
-    def replica(self) -> Replica:
+    def replica(self) -> Door:
         """The one whose turn it is."""
         return self._replicas[self._turn % len(self._replicas)]
 
@@ -72,14 +81,14 @@ class Caller:
             await self.turn()
             return None
         outcome, text = DONE, ""
-        if answer.status == 503:
+        if answer.status in AWAY:
             outcome, text = REFUSED if NOT_STORED in answer.body else UNKNOWN, answer.body.decode()
         self._note(begun, replica, outcome, f"{method} {target}", text)
         if answer.closes:
             await self.close()
         return answer
 
-    def _note(self, begun: float, replica: Replica, outcome: str, request: str, text: str = "") -> None:
+    def _note(self, begun: float, replica: Door, outcome: str, request: str, text: str = "") -> None:
         self.tried.append(Tried(begun, time.monotonic() - begun, replica.name, outcome, request, text))
 
     async def close(self) -> None:

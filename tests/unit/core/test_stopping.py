@@ -53,6 +53,20 @@ async def test_after_stopping_writes_are_refused(engine: Engine) -> None:
     assert not refused.value.unknown
 
 
+async def test_stopping_waits_for_a_write_whose_caller_has_gone_and_for_nothing_else(rig: Rig) -> None:
+    rig.log.hold()
+    writer = rig.begin(register("web"))
+    await turns()
+    writer.cancel()
+    await asyncio.wait([writer])
+    stopping = asyncio.ensure_future(rig.engine.stop())
+    await turns()
+    assert not stopping.done()
+    rig.log.release()
+    await stopping
+    assert rig.engine.state.placed("web")
+
+
 async def test_stopping_does_not_wait_for_a_log_that_never_answers(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proposals, "UNKNOWN_SECONDS", 0.01)
     rig.log.inject_unknown(stored=False)

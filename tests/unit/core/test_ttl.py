@@ -31,6 +31,7 @@ from tests.makers import (
     health_of,
     register_local,
     register_ttl,
+    sidecar_of,
     start_server,
     ttl,
     turns,
@@ -278,6 +279,36 @@ async def test_a_refused_registration_leaves_the_time_running(engine: Engine, cl
         await engine.propose(RegisterLocalCheck(check("ttl", "unknown", node="")))
     await clock.advance(3)
     assert seen(engine)[0] == CRITICAL
+
+
+async def test_a_registration_without_a_port_for_its_sidecar_leaves_the_time_running(
+    engine: Engine, clock: FakeClock
+) -> None:
+    await with_ttl(engine)
+    await clock.advance(8)
+    for again in (ttl("ttl", 60.0, status=PASSING), check("ttl", node="")):
+        with pytest.raises(InvalidRequest):
+            await engine.propose(register_local("web", again, sidecar=sidecar_of("web")))
+    await clock.advance(3)
+    assert seen(engine)[0] == CRITICAL
+
+
+async def test_a_critical_check_that_beats_while_its_expiry_is_on_its_way_says_nothing_of_it(
+    rig: Rig, clock: FakeClock
+) -> None:
+    """The expiry is void then, so its text was never true."""
+    await with_ttl(rig.engine)
+    await rig.engine.beat("ttl", CRITICAL, "down")
+    rig.log.hold()
+    other = rig.begin(register_local("other"))
+    await clock.advance(10.5)
+    assert seen(rig.engine) == (CRITICAL, "down")
+    beat = asyncio.ensure_future(rig.engine.beat("ttl", CRITICAL, "still down"))
+    await turns()
+    rig.log.release()
+    await asyncio.gather(other, beat)
+    await turns()
+    assert seen(rig.engine) == (CRITICAL, "still down")
 
 
 async def test_a_refused_deregistration_leaves_the_time_running(engine: Engine, clock: FakeClock) -> None:
