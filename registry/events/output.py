@@ -10,6 +10,7 @@ from typing import TextIO
 
 QUEUED_LINES = 10_000  # about 2 MB; a reader that is this far behind loses lines, not the server its time
 _LINES_A_WRITE = 500
+_GATHER_SECONDS = 0.02  # a thread that wakes for each line takes the interpreter from the event loop each time
 _WHOLE_BYTES = 4096  # that a pipe takes in one piece: lines of several processes on one pipe do not mix
 
 
@@ -20,6 +21,7 @@ class Output:
         self._stream = stream
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._lost = 0
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-output", daemon=True)
         self._thread.start()
 
@@ -33,10 +35,12 @@ class Output:
     def close(self, seconds: float = 2.0) -> None:
         """Write what is queued, for at most `seconds`, and end. Blocks: not for the event loop."""
         self._queue.put(None)
+        self._ending.set()
         self._thread.join(seconds)
 
     def _run(self) -> None:
         while (line := self._queue.get()) is not None:
+            self._ending.wait(_GATHER_SECONDS)
             lines, ended = self._batch(line)
             try:
                 for piece in _pieces(lines):
