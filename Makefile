@@ -2,7 +2,7 @@
 python := .venv/bin/python
 ARGS ?=
 
-.PHONY: help install run test lint check coverage bench crash fuzz compat parity docs lock
+.PHONY: help install run test lint check coverage bench replicas crash faults fuzz compat parity docs lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,8 +28,14 @@ coverage: install ## the tests with the lines they leave out
 bench: install ## compare with a real Consul (CONSUL_BIN)
 	$(python) -m bench.compare $(ARGS)
 
+replicas: install ## measure replicas over Redis, and workers on one machine
+	$(python) -m bench.replicas $(ARGS)
+
 crash: install ## kill the server at random moments, 50 rounds
 	CRASH_ROUNDS=$${CRASH_ROUNDS:-50} $(python) -m pytest tests/crash $(ARGS)
+
+faults: install ## every fault of Redis and of replicas, 30 rounds each
+	FAULT_ROUNDS=$${FAULT_ROUNDS:-30} $(python) -m pytest tests/replicas $(ARGS)
 
 fuzz: install ## 20,000 random and mutated requests
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} $(python) -m pytest tests/fuzz $(ARGS)

@@ -85,6 +85,14 @@ class LogCorrupt(LogError):
     """
 
 
+class LogTooNew(LogCorrupt):
+    """It was written for a newer program; nothing is to be repaired."""
+
+
+class ArchiveDamaged(RegistryError):
+    """A backup that cannot be read: cut off, changed, or not ours. Nothing was done with it."""
+
+
 class LogLocked(LogError):
     """Another process holds the store."""
 

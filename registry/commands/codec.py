@@ -9,7 +9,7 @@ proposes keeps to the level of the state (`RaiseLevel`), which is what every mem
 import msgspec
 
 from registry.commands import Command, SetMembers, UpdateCheck
-from registry.errors import LogCorrupt
+from registry.errors import LogCorrupt, LogTooNew
 
 LEVEL = 2  # the highest level this program reads and writes
 
@@ -53,8 +53,8 @@ def decoded(payload: bytes, known: int = LEVEL) -> Command:
         raise LogCorrupt(f"a command that does not decode: {error}") from None
 
 
-def newer_level(level: int, known: int = LEVEL) -> LogCorrupt:
+def newer_level(level: int, known: int = LEVEL) -> LogTooNew:
     """What to stop with when a log speaks a level that this program does not."""
-    return LogCorrupt(
+    return LogTooNew(
         f"it needs command level {level}, but this program knows levels up to {known}: a newer program is needed here"
     )

@@ -61,7 +61,9 @@ class Beats:
 
     async def beat(self, check_id: str, status: str, output: str) -> None:
         """As `Engine.beat`."""
-        await self._known(check_id)
+        check = self._state.local_check(check_id)
+        if check is None or not is_ttl(check):
+            await self._let_be_known(check_id)
         check = self._beating(check_id, status)
         if check is None:
             await self._writes.enqueue(UpdateCheck(check_id, status, output, ttl=True)).future
@@ -91,23 +93,24 @@ class Beats:
         await self._writes.enqueue(UpdateCheck(check.id, status, stored, ttl=True)).future
         return True
 
-    async def _known(self, check_id: str) -> None:
-        """Return when the check is there, or something about it is on its way.
+    async def _let_be_known(self, check_id: str) -> None:
+        """Return when there is such a TTL check, or something about it is on its way.
 
         Raises:
-            NotFound: `check`; an entry of the log would say no more.
+            NotFound: `check`; InvalidRequest: `not-ttl`. An entry of the log would say no more.
         """
-        if self._there(check_id):
+        if self._in_flight(check_id):
             return
         await self._writes.confirm()
-        if not self._there(check_id):
+        check = self._state.local_check(check_id)
+        if (check is not None and is_ttl(check)) or self._in_flight(check_id):
+            return
+        if check is None:
             raise NotFound("check", id=check_id)
+        raise InvalidRequest("not-ttl", id=check_id)
 
-    def _there(self, check_id: str) -> bool:
-        state = self._state
-        if state.local_check(check_id) is not None:
-            return True
-        node = state.server.node
+    def _in_flight(self, check_id: str) -> bool:
+        node = self._state.server.node
         return self._writes.proposals.touch(check_key(node, check_id), node_key(node))
 
     async def _renewed(self, check: Check) -> bool:
@@ -119,26 +122,21 @@ class Beats:
         return not beat.unknown
 
     def _beating(self, check_id: str, status: str) -> Check | None:
-        """The TTL check, if it has this status and nothing on its way is about it.
-
-        Raises:
-            InvalidRequest: `not-ttl`.
-        """
+        """The TTL check, if it has this status and nothing on its way is about it."""
         check = self._state.local_check(check_id)
-        if check is None or check.status != status:
+        if check is None or check.status != status or not is_ttl(check) or self._in_flight(check_id):
             return None
-        if self._writes.proposals.touch(check_key(check.node, check_id), node_key(check.node)):
-            return None
-        if not is_ttl(check):
-            raise InvalidRequest("not-ttl", id=check_id)
         return check
 
     # Texts
 
     def lay(self, check_id: str, output: str) -> None:
         """Show a newer text at once and bring it into the log later, unless one waits for that already."""
-        state, key = self._state, fold(check_id)
+        state = self._state
         waited, before = state.output_waits(check_id), state.local_check(check_id)
+        if not waited and before is not None and before.output == output:
+            return  # it is what the log has
+        key = fold(check_id)
         self._show(check_id, output)
         if not state.output_waits(check_id):
             self._deferred.forget(key)

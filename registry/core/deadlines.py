@@ -43,6 +43,8 @@ def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
             ownerless = check.service_id and check.service_id not in state.local_ids
             return () if ownerless else _arm(state, check)
         case ReplaceFileRows(services=services, checks=checks):
+            if refused(state, command):
+                return ()
             of_services = (arm for one in services for arm in _of_registration(state, one))
             return (*of_services, *(arm for check in checks for arm in _arm(state, check)))
         case DeregisterLocalCheck(check_id=check_id) if check_id not in state.local_check_ids:

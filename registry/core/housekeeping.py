@@ -12,7 +12,7 @@ from registry.clock import Clock
 from registry.commands import RaiseLevel, SetMembers
 from registry.core import deadlines
 from registry.core.beats import Beats
-from registry.core.keys import check_key
+from registry.core.keys import MEMBERS_KEY, check_key
 from registry.core.observer import Observer
 from registry.core.topics import Topics, resolve
 from registry.core.writes import Writes
@@ -66,6 +66,8 @@ class Housekeeping:
         if self._log.shared:
             await self._look_if_ours()
             return
+        if not self._log.group.is_housekeeper():
+            return
         await self._rearm()
         if self._state.members:  # the log was a shared one once
             self._writes.submit(SetMembers(()))
@@ -92,6 +94,8 @@ class Housekeeping:
         if not tick.armed_at:
             await self._rearm()
             return
+        if tick.due:
+            await self._writes.confirm()  # one that is behind would take a check for gone, and its deadline with it
         for due in tick.due:
             self._expire(due)
         self._reap(tick)
@@ -134,11 +138,11 @@ class Housekeeping:
     def _count_members(self, peers: tuple[Peer, ...]) -> None:
         """Write down who is alive where that has changed, and let newer commands be written once all know them."""
         state, members = self._state, tuple(_member(peer) for peer in peers if peer.about)
-        if not members or self._writes.proposals.busy:
+        if not members or self._writes.proposals.touch(MEMBERS_KEY):
             return  # looked at again in a moment
         tenure = Tenure(self._log.group.tenure())
         level = min(self._level, *(member.level for member in members))
-        if level > state.level:
+        if level > state.level and len(members) == len(peers):  # who has said nothing yet may be an older program
             self._writes.submit(RaiseLevel(level), tenure)
         elif state.level >= MEMBERS_LEVEL:
             command = SetMembers(members, self._log.writer)

@@ -5,18 +5,18 @@ Owns what a batch that `follow` yields does to the state. Nothing here waits for
 
 from registry.commands import Command, RaiseLevel
 from registry.commands.codec import LEVEL, decoded, newer_level
-from registry.errors import LogCorrupt, RequestError
+from registry.errors import LogCorrupt, LogError, LogTooNew, RequestError
 from registry.log.base import Entry, Reset
 from registry.state.changes import Changes
 from registry.state.snapshot import restored
 from registry.state.store import State
 
 
-class ApplyFailed(Exception):
+class ApplyFailed(LogError):
     """An entry that the state cannot take in: the process must stop before it diverges."""
 
-    def __init__(self, index: int) -> None:
-        super().__init__(f"entry {index} of the log cannot be applied")
+    def __init__(self, index: int, problem: str) -> None:
+        super().__init__(f"entry {index} of the log cannot be applied ({problem}). {_way_past(index)}")
         self.index = index
 
 
@@ -46,20 +46,29 @@ def apply_entry(
         command: the entry's command where the caller has it; else its bytes are decoded.
         level: the highest command level to understand.
     Raises:
-        LogCorrupt: the bytes are no command, or ones of a higher level may follow it; names the index.
-        ApplyFailed: the state broke on it.
+        LogCorrupt: the bytes are no command, or ones of a higher level may follow it (`LogTooNew`); names the index.
+        ApplyFailed: the state broke on it. Its message and that of bytes which are no command name the way out.
     """
     if command is None:
         try:
             command = decoded(entry.payload, level)
+        except LogTooNew as error:
+            raise LogTooNew(f"record {entry.index} of the log: {error}") from None
         except LogCorrupt as error:
-            raise LogCorrupt(f"record {entry.index} of the log: {error}") from None
+            raise LogCorrupt(f"record {entry.index} of the log: {error}. {_way_past(entry.index)}") from None
     if isinstance(command, RaiseLevel) and command.level > level:
-        raise LogCorrupt(f"record {entry.index} of the log: {newer_level(command.level, level)}")
+        raise LogTooNew(f"record {entry.index} of the log: {newer_level(command.level, level)}")
     try:
         state.apply(entry.index, entry.time, command, changes)
     except RequestError as refusal:
         return refusal
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ApplyFailed(entry.index) from error
+        raise ApplyFailed(entry.index, f"{type(error).__name__}: {error}") from error
     return None
+
+
+def _way_past(index: int) -> str:
+    return (
+        f"'registry repair --skip {index}', given the same store, lets every process pass over it; "
+        "make a copy of the store first, for whoever is to find out why"
+    )

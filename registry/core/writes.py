@@ -46,7 +46,11 @@ class Writes:
     async def propose(self, command: Command) -> None:
         """As `Engine.propose`."""
         keys = keys_of(command, self.state.server.node)
-        if self._superfluous(command, keys) and await self._confirmed(command, keys) and await self._beaten(command):
+        if (
+            self._superfluous(command, keys)
+            and (not self._log.shared or await self._confirmed(command, keys))
+            and await self._beaten(command)
+        ):
             self._observer.skipped(command)
             return
         await self.enqueue(command, keys).future
@@ -57,8 +61,6 @@ class Writes:
 
     async def _confirmed(self, command: Command, keys: tuple[WriteKey, ...]) -> bool:
         """Whether that holds for the newest state there is, which another process may have written."""
-        if not self._log.shared:
-            return True
         await self.confirm()
         return self._superfluous(command, keys)
 

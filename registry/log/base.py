@@ -330,11 +330,12 @@ class Log(Protocol):
     def log_bytes_since_snapshot(self) -> int:
         """Bytes of entries after the newest snapshot: what a start would have to replay."""
 
-    async def restore(self, time: float, chunks: AsyncIterator[bytes]) -> int:
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> int:
         """Replace all that is stored by a snapshot, and return the index at which it stands.
 
-        That index is beyond every one given out before. All followers are reset. Nothing changes when it
-        fails half-way. Chunks as for `publish_snapshot`; `time` is that of the state.
+        That index is beyond every one given out before, and beyond `index`, the one that the state had where
+        it comes from. All followers are reset. Nothing changes when it fails half-way. Chunks as for
+        `publish_snapshot`; `time` is that of the state.
 
         Raises:
             LogUnavailable: it could not be stored.

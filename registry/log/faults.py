@@ -26,9 +26,7 @@ from registry.log.base import (
 )
 from registry.log.deadlines import LocalDeadlines
 from registry.log.memory import MemoryLog, MemoryStorage, MemoryStore, Snapshot
-from registry.log.sequencer import Settled
-
-RESTORE_JUMP = 1_000_000  # how far beyond everything handed out a restored log goes on
+from registry.log.sequencer import RESTORE_JUMP, Settled
 
 
 class FaultyStorage(MemoryStorage):

@@ -84,3 +84,18 @@ class LocalLog:
     def log_bytes_since_snapshot(self) -> int:
         """Bytes of entries after the newest snapshot."""
         return self._storage.tail_bytes()
+
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> int:
+        """Replace all that is stored by a snapshot; the index at which it stands."""
+        newest = await self._storage.restore(index, time, chunks)
+        self._sequencer.replace(newest)
+        return newest.index
+
+    async def skip(self, index: int) -> None:
+        """From now on yield the entry at `index` without its bytes."""
+        await self._storage.skip(index)
+        self._sequencer.read_again()
+
+    def verify(self) -> AsyncIterator[str]:
+        """A sentence for each fault of what is stored."""
+        return self._storage.verify()

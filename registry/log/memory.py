@@ -9,10 +9,10 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
-from registry.log.base import Entry, Newest, Reset
+from registry.log.base import Entry, Newest, NotStored, Reset
 from registry.log.group import Seats
 from registry.log.local import LocalLog
-from registry.log.sequencer import Probed, Sequencer, Settled
+from registry.log.sequencer import RESTORE_JUMP, Probed, Sequencer, Settled, no_entry, taken_in
 
 
 class Snapshot(NamedTuple):
@@ -46,6 +46,8 @@ class MemoryStorage:
         asyncio.get_running_loop().call_soon(self._commit, entries, done)
 
     def _commit(self, entries: list[Entry], done: Settled) -> None:
+        if entries[0].index <= self._newest.index:
+            return done(NotStored("the store was replaced meanwhile"), None)
         self._entries += entries
         self._newest = Newest(entries[-1].index, entries[-1].time)
         self._tail_bytes += sum([len(entry.payload) for entry in entries])
@@ -80,6 +82,34 @@ class MemoryStorage:
             del self._entries[:superfluous]
         self._snapshot = Snapshot(index, time, collected)
         self._tail_bytes = sum([len(entry.payload) for entry in self._entries[self._place_after(index) :]])
+
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> Newest:
+        """Hold nothing but these chunks, far beyond every index there was."""
+        collected = tuple([chunk async for chunk in chunks])
+        stands_at = max(index, self._newest.index) + RESTORE_JUMP
+        self._entries.clear()
+        self._tail_bytes = 0
+        self._newest = Newest(stands_at, max(time, self._newest.time))
+        self._snapshot = Snapshot(stands_at, time, collected)
+        self._trimmed = self._floor = stands_at
+        return self._newest
+
+    async def skip(self, index: int) -> None:
+        """Empty the entry."""
+        place = self._place_after(index - 1)
+        if place == len(self._entries) or self._entries[place].index != index:
+            raise no_entry(index)
+        if index <= self._snapshot.index:
+            raise taken_in(index)
+        entry = self._entries[place]
+        self._tail_bytes -= len(entry.payload)
+        self._entries[place] = entry._replace(payload=b"")
+
+    async def verify(self) -> AsyncIterator[str]:
+        """What a process holds in its memory has no faults that it could see."""
+        faults: tuple[str, ...] = ()
+        for fault in faults:
+            yield fault
 
     def tail_bytes(self) -> int:
         """Bytes of payloads after the snapshot."""

@@ -16,6 +16,8 @@ from registry.log.base import Entry, Newest, NotStored, Outcome, OwnId, Record, 
 from registry.log.deadlines import LocalDeadlines
 from registry.log.feed import Feed
 
+RESTORE_JUMP = 1_000_000  # how far beyond every index that was given out a restored log goes on
+
 Failure = NotStored | Unknown
 Settled = Callable[[Failure | None, BaseException | None], None]  # None, None: the batch is durable
 Probed = Callable[[Newest | None, BaseException | None], None]
@@ -49,8 +51,27 @@ class Storage(Protocol):
     async def publish_snapshot(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> None:
         """As `Log.publish_snapshot`."""
 
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> Newest:
+        """As `Log.restore`; writes of entries that were numbered before it are refused from then on."""
+
+    async def skip(self, index: int) -> None:
+        """As `Log.skip`."""
+
+    def verify(self) -> AsyncIterator[str]:
+        """As `Log.verify`."""
+
     def tail_bytes(self) -> int:
         """As `Log.log_bytes_since_snapshot`."""
+
+
+def no_entry(index: int) -> LookupError:
+    """What `skip` says of an index that the log does not hold."""
+    return LookupError(f"the log holds no entry {index}")
+
+
+def taken_in(index: int) -> LookupError:
+    """What `skip` says of an entry that comes too late to be passed over."""
+    return LookupError(f"the newest snapshot has taken entry {index} in")
 
 
 @dataclass(slots=True, eq=False)
@@ -134,11 +155,16 @@ class Sequencer:
         swallowed, self._under_way = self._under_way, None
         self._doubt = None
         self.start(newest)
-        self.feed.reset(newest.index)
+        self.read_again()
         if swallowed is not None:
             self.deadlines.settle()
             swallowed.settle(Unknown("the store was replaced while the batch was under way"))
         self._proceed()
+
+    def read_again(self) -> None:
+        """What is stored says something else now: followers are reset, deadlines are to be armed anew."""
+        self.deadlines.lose()
+        self.feed.reset(self.newest)
 
     def _proceed(self) -> None:
         while self._queue and self._under_way is None and not self._probing:

@@ -18,6 +18,7 @@ from registry.log.group import Seats
 from registry.log.local import LocalLog
 from registry.log.sequencer import Probed, Sequencer, Settled
 from registry.log.sqlite_file import SqliteFile
+from registry.log.sqlite_reading import ReadingStorage, faults_of
 from registry.log.worker import Worker
 
 
@@ -77,16 +78,44 @@ class SqliteStorage:
             if publication is None:
                 return
             try:
-                pieces = 0
-                async for chunk in chunks:
-                    for piece in snapshots.cut(chunk, pieces):
-                        await run(partial(self._file.add_piece, publication, piece))
-                        pieces += 1
+                pieces = await self._put_in(publication, chunks)
                 await run(partial(self._file.publish, publication, pieces))
             finally:
-                with suppress(LogUnavailable):  # what is left is swept next time, or at the next start
-                    while await run(self._file.sweep):
-                        pass
+                await self._sweep()
+
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> Newest:
+        """Store the chunks piece by piece, then let one transaction put them in the place of everything."""
+        async with self._publishing:
+            run = self._open_worker().run
+            publication = await run(partial(self._file.begin_restore, index, time))
+            try:
+                pieces = await self._put_in(publication, chunks)
+                return await run(partial(self._file.restore, publication, pieces))
+            except BaseException:
+                await self._sweep()
+                raise
+
+    async def _put_in(self, publication: snapshots.Publication, chunks: AsyncIterator[bytes]) -> int:
+        """Store the chunks of a publication; how many pieces they became."""
+        pieces = 0
+        async for chunk in chunks:
+            for piece in snapshots.cut(chunk, pieces):
+                await self._open_worker().run(partial(self._file.add_piece, publication, piece))
+                pieces += 1
+        return pieces
+
+    async def _sweep(self) -> None:
+        with suppress(LogUnavailable):  # what is left is swept next time, or at the next start
+            while await self._open_worker().run(self._file.sweep):
+                pass
+
+    async def skip(self, index: int) -> None:
+        """Pass over an entry from now on."""
+        await self._open_worker().run(partial(self._file.skip, index))
+
+    def verify(self) -> AsyncIterator[str]:
+        """Read the file anew, on a thread and a connection of its own, so that no append waits for it."""
+        return faults_of(self._file.path)
 
     def tail_bytes(self) -> int:
         """Bytes of payloads after the snapshot."""
@@ -118,3 +147,11 @@ class SqliteLog(LocalLog):
         storage = SqliteStorage(SqliteFile(path, max_pages=max_pages), DirectoryLock(path))
         seats = Seats()
         super().__init__(writer, storage, Sequencer(storage, now=now, elapsed=elapsed, tenure=seats.tenure), seats)
+
+
+class SqliteReadingLog(LocalLog):
+    """A log in a SQLite file as it is at the moment of opening; whoever writes to it is not disturbed."""
+
+    def __init__(self, path: Path, *, now: Callable[[], float], elapsed: Callable[[], float], writer: str) -> None:
+        storage = ReadingStorage(path)
+        super().__init__(writer, storage, Sequencer(storage, now=now, elapsed=elapsed), Seats())

@@ -13,7 +13,8 @@ from registry.errors import LogCorrupt, LogUnavailable
 from registry.log import sqlite_records as records
 from registry.log import sqlite_snapshots as snapshots
 from registry.log.base import Entry, Newest, NotStored, Reset, Unknown
-from registry.log.sqlite_schema import Meta, connect, corrupt, meta, opening_error, prepare
+from registry.log.sequencer import RESTORE_JUMP, no_entry, taken_in
+from registry.log.sqlite_schema import Meta, connect, corrupt, meta, opening_error, prepare, transaction
 
 Connect = Callable[[Path, bool], sqlite3.Connection]  # the flag: whether a missing file is made
 
@@ -38,8 +39,14 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._opened = False
         self._last = 0
-        self._doubtful = 0  # the last index of a batch that may be stored; 0: none
+        self._doubtful = 0  # the last index of what may be stored; 0: none
+        self._skipped: frozenset[int] = frozenset()
         self.tail_bytes = 0  # payload bytes after the snapshot; may be read from any thread
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
 
     def open(self) -> Newest:
         """Open or make the file, check all of it, and sweep up what a crash left behind.
@@ -54,6 +61,7 @@ class SqliteFile:
             prepare(connection, self._path)
             found = self._checked(connection)
             self.tail_bytes = records.payload_bytes_after(connection, found.snapshot_index)
+            self._skipped = records.skipped(connection)
         except sqlite3.Error as error:
             self.close()
             raise opening_error(self._path, error) from error
@@ -75,6 +83,10 @@ class SqliteFile:
     def write(self, entries: Sequence[Entry]) -> NotStored | Unknown | None:
         """Store a batch in one transaction; None when it is durable."""
         try:
+            if self._doubtful:  # a restore may have gone through
+                self.newest()
+            if entries[0].index <= self._last:
+                return NotStored(f"{self._path}: the store was replaced meanwhile")
             records.insert(self._connected(), entries, self._last)
         except LogUnavailable as error:
             return NotStored(error.reason)
@@ -114,7 +126,7 @@ class SqliteFile:
             trimmed = records.trimmed(connection, self._last)
             if after < trimmed or after > self._last or after <= 0 < found.snapshot_index:
                 return Reset(found.snapshot_index, found.snapshot_time / 1000, found.floor, self._chunks(found))
-            return records.after(connection, after, self._last, limit)
+            return records.after(connection, after, self._last, limit, self._skipped)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
 
@@ -146,6 +158,51 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
 
+    def begin_restore(self, index: int, time: float) -> snapshots.Publication:
+        """A publication to add pieces to that is to replace everything, beyond `index` and all there was."""
+        try:
+            number = snapshots.next_number(self._connected())
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+        stands_at = max(index, self._last, self._doubtful) + RESTORE_JUMP
+        return snapshots.Publication(number, stands_at, round(time * 1000))
+
+    def restore(self, publication: snapshots.Publication, pieces: int) -> Newest:
+        """Replace everything by a complete publication, in one transaction.
+
+        Raises:
+            LogUnavailable: it failed; nothing was changed, unless `unknown`.
+        """
+        try:
+            connection = self._connected()
+            with transaction(connection):
+                records.delete_all(connection)
+                snapshots.replace_by(connection, publication, pieces)
+        except sqlite3.Error as error:
+            newest = self._settled(publication.index, error)
+            if newest.index != publication.index:
+                raise self._unavailable(error) from error
+        self._last, self._doubtful = publication.index, 0
+        self._skipped, self.tail_bytes = frozenset(), 0
+        return self.newest()
+
+    def skip(self, index: int) -> None:
+        """Pass over a record from now on.
+
+        Raises:
+            LookupError: there is none, or the snapshot has taken it in.
+            LogUnavailable: it could not be written.
+        """
+        try:
+            connection = self._connected()
+            if index <= meta(connection, self._path).snapshot_index:
+                raise taken_in(index)
+            if not records.skip(connection, index):
+                raise no_entry(index)
+            self._skipped = records.skipped(connection)
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
     def sweep(self) -> bool:
         """Delete a slice of what nobody needs; whether there may be more."""
         try:
@@ -157,17 +214,29 @@ class SqliteFile:
     def _verdict(self, entries: Sequence[Entry], error: sqlite3.Error) -> NotStored | Unknown | None:
         """What became of a batch that SQLite failed on: the file is asked, if need be opened anew."""
         last = entries[-1].index
-        if _code(error) not in ROLLED_BACK:
-            self._doubtful = last
-            self._disconnect()
         try:
-            newest = self.newest()
+            newest = self._settled(last, error)
         except LogUnavailable as second:
-            return Unknown(f"{self._path}: {error}; asked what is stored: {second.reason}")
+            return Unknown(second.reason)
         if newest.index == last:
             self._stored(entries)
             return None
         return NotStored(f"{self._path}: {error}")
+
+    def _settled(self, index: int, error: sqlite3.Error) -> Newest:
+        """What is stored after a transaction up to `index` failed.
+
+        Raises:
+            LogUnavailable: nobody can tell.
+        """
+        if _code(error) not in ROLLED_BACK:
+            self._doubtful = index
+            self._disconnect()
+        try:
+            return self.newest()
+        except LogUnavailable as second:
+            reason = f"{self._path}: {error}; asked what is stored: {second.reason}"
+            raise LogUnavailable(reason, unknown=True) from error
 
     def _make_durable(self) -> None:
         """Write what was found after a failed commit once more, from the log beside into the file.

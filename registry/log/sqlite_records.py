@@ -1,19 +1,19 @@
 """Records in the SQLite file: how a batch goes in with one statement, comes out, and is checked.
 
-Owns the table `records`. Each row has a CRC of all its columns and the index of the record before it,
-so that damage and gaps show although indexes may jump.
+Owns the table `records`, and `skipped` beside it: indexes that a repair passes over. Each record has a CRC of
+all its columns and the index of the record before it, so that damage and gaps show although indexes may jump.
 """
 
 import sqlite3
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from registry.log.base import Entry, Newest, OwnId
-from registry.log.sqlite_schema import corrupt
+from registry.log.sqlite_schema import corrupt, transaction
 
 COLUMNS = 9
 ROWS_MAX = 256  # a statement; larger batches take several in one transaction
@@ -38,24 +38,59 @@ def insert(connection: sqlite3.Connection, entries: Sequence[Entry], previous: i
     if len(entries) <= ROWS_MAX:
         _insert_rows(connection, values)
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         for start in range(0, len(values), ROWS_MAX * COLUMNS):
             _insert_rows(connection, values[start : start + ROWS_MAX * COLUMNS])
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite has rolled back some failures by itself
-            connection.execute("ROLLBACK")
-        raise
 
 
-def after(connection: sqlite3.Connection, index: int, last: int, limit: int) -> list[Entry]:
-    """Up to `limit` entries after `index`, none beyond `last`."""
+def after(connection: sqlite3.Connection, index: int, last: int, limit: int, skipped: Set[int]) -> list[Entry]:
+    """Up to `limit` entries after `index`, none beyond `last`; those of `skipped` without their bytes."""
     rows = connection.execute(f"{SELECT} WHERE idx > ? AND idx <= ? ORDER BY idx LIMIT ?", (index, last, limit))
-    return [
-        Entry(idx, milliseconds / 1000, OwnId(writer, batch, position), payload)
-        for idx, _, milliseconds, writer, batch, position, _, _, payload in rows.fetchall()
-    ]
+    return [_entry(row, skipped) for row in rows.fetchall()]
+
+
+def after_checked(
+    connection: sqlite3.Connection, path: Path, index: int, last: int, limit: int, skipped: Set[int]
+) -> list[Entry]:
+    """As `after`, from a file that nobody has checked.
+
+    Raises:
+        LogCorrupt: a record is damaged or missing; names it.
+    """
+    rows = connection.execute(f"{SELECT} WHERE idx > ? AND idx <= ? ORDER BY idx LIMIT ?", (index, last, limit))
+    found, place = [], index
+    for row in rows:
+        if not _intact(row):
+            raise corrupt(path, f"record {row[0]} is damaged (its checksum is wrong)")
+        if row[1] > place:
+            raise corrupt(path, f"record {row[1]} is missing (record {row[0]} follows it)")
+        found.append(_entry(row, skipped))
+        place = row[0]
+    if len(found) < limit and place < last:
+        raise corrupt(path, f"record {last} should be the last one, but that is record {place}")
+    return found
+
+
+def skipped(connection: sqlite3.Connection) -> frozenset[int]:
+    """Indexes of the records that are passed over. Only a file that was repaired has the table."""
+    [tables] = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'skipped'").fetchone()
+    return frozenset([index for [index] in connection.execute("SELECT idx FROM skipped")] if tables else ())
+
+
+def skip(connection: sqlite3.Connection, index: int) -> bool:
+    """Write down that a record is passed over; False when there is none."""
+    with transaction(connection):
+        found = connection.execute("SELECT 1 FROM records WHERE idx = ?", (index,)).fetchone()
+        if found is not None:
+            connection.execute("CREATE TABLE IF NOT EXISTS skipped (idx INTEGER PRIMARY KEY)")
+            connection.execute("INSERT OR IGNORE INTO skipped VALUES (?)", (index,))
+    return found is not None
+
+
+def delete_all(connection: sqlite3.Connection) -> None:
+    """Delete every record and what was said of any; within a transaction of the caller's."""
+    connection.execute("DELETE FROM records")
+    connection.execute("DROP TABLE IF EXISTS skipped")
 
 
 def trimmed(connection: sqlite3.Connection, last: int) -> int:
@@ -86,24 +121,36 @@ def check(connection: sqlite3.Connection, path: Path, *, trim_index: int, last: 
     Raises:
         LogCorrupt: a record is damaged or missing; names it.
     """
+    for fault in faults(connection, trim_index=trim_index, last=last):
+        raise corrupt(path, fault)
+
+
+def faults(connection: sqlite3.Connection, *, trim_index: int, last: Newest) -> Iterator[str]:
+    """What is wrong with the records and their chain, one sentence for each fault."""
     previous: int | None = None
     milliseconds = round(last.time * 1000)
     try:
         for row in connection.execute(f"{SELECT} ORDER BY idx"):
             index = row[0]
             if not _intact(row):
-                raise corrupt(path, f"record {index} is damaged (its checksum is wrong)")
-            if (previous is None and row[1] > trim_index) or (previous is not None and row[1] != previous):
-                raise corrupt(path, f"record {row[1]} is missing (record {index} follows it)")
+                yield f"record {index} is damaged (its checksum is wrong)"
+            elif (previous is None and row[1] > trim_index) or (previous is not None and row[1] != previous):
+                yield f"record {row[1]} is missing (record {index} follows it)"
             previous, milliseconds = index, row[2]
     except sqlite3.Error as error:
         where = "the first record" if previous is None else f"the record after {previous}"
-        raise corrupt(path, f"{where} cannot be read ({error})") from error
+        yield f"{where} cannot be read ({error})"
+        return
     found = trim_index if previous is None else previous  # trimmed to the end there is nothing to read
     if found != last.index:
-        raise corrupt(path, f"record {last.index} should be the last one, but that is record {found}")
-    if milliseconds != round(last.time * 1000):
-        raise corrupt(path, f"the time of record {last.index} is not the one the file ends with")
+        yield f"record {last.index} should be the last one, but that is record {found}"
+    elif milliseconds != round(last.time * 1000):
+        yield f"the time of record {last.index} is not the one the file ends with"
+
+
+def _entry(row: tuple[Any, ...], skipped: Set[int]) -> Entry:
+    index, _, milliseconds, writer, batch, position, _, _, payload = row
+    return Entry(index, milliseconds / 1000, OwnId(writer, batch, position), b"" if index in skipped else payload)
 
 
 @cache

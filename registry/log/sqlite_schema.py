@@ -5,7 +5,8 @@ Owns the format. `sqlite_records.py` and `sqlite_snapshots.py` own what is in th
 
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -121,6 +122,32 @@ def _connection(path: Path, create: bool, pragmas: Sequence[str]) -> sqlite3.Con
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, beside whoever writes; for the thread that makes it.
+
+    Raises:
+        sqlite3.Error: as SQLite says.
+        LogUnavailable: there is no file.
+    """
+    if not path.is_file():
+        raise LogUnavailable(f"there is no store at {path}")
+    uri = f"file:{quote(str(path))}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that writes: all of the block or, on an error, nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite has rolled back some failures by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables in an empty file; refuse a file that is not ours or too new.
 
@@ -136,6 +163,16 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"INSERT INTO meta (id, format, store) VALUES (1, {FORMAT}, '{store}'); COMMIT;"
         )
         return
+    refuse_foreign(connection, path)
+
+
+def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Look whether the file is ours.
+
+    Raises:
+        LogUnavailable: it is not, or it is of a later version.
+    """
+    [application] = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise LogUnavailable(f"{path} is a database of another program; choose another --store")
     version = meta(connection, path).format
@@ -158,8 +195,9 @@ def meta(connection: sqlite3.Connection, path: Path) -> Meta:
 def corrupt(path: Path, problem: str) -> LogCorrupt:
     """The error for damage, with the way out that exists."""
     return LogCorrupt(
-        f"{path}: {problem}. Nothing was changed. Put a copy of {path.name} back (without {path.name}-wal and "
-        f"{path.name}-shm beside it), or move these files elsewhere to start with an empty store."
+        f"{path}: {problem}. Nothing was changed. 'registry verify' shows all that is wrong. Move {path.name}, "
+        f"{path.name}-wal and {path.name}-shm elsewhere; then 'registry restore FILE' puts a backup back, or put "
+        f"back a copy of {path.name}, or start with an empty store."
     )
 
 

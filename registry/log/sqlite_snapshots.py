@@ -5,6 +5,7 @@ and swept away. Chunks are cut into pieces so that no append waits long for one.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -59,6 +60,24 @@ def point_to(connection: sqlite3.Connection, publication: Publication, pieces: i
     )
 
 
+def replace_by(connection: sqlite3.Connection, publication: Publication, pieces: int) -> None:
+    """Make a publication the snapshot at which the log stands, and the only one; the records are the caller's.
+
+    Within a transaction of the caller's.
+    """
+    connection.execute("DELETE FROM pieces WHERE publication <> ?", (publication.number,))
+    connection.execute(
+        "UPDATE meta SET floor = :index, last_index = :index, last_time = max(last_time, :time), trim_index = :index,"
+        " publication = :number, snapshot_index = :index, snapshot_time = :time, snapshot_pieces = :pieces",
+        {
+            "index": publication.index,
+            "time": publication.milliseconds,
+            "number": publication.number,
+            "pieces": pieces,
+        },
+    )
+
+
 def next_number(connection: sqlite3.Connection) -> int:
     """A publication number that no piece has."""
     [number] = connection.execute(
@@ -105,6 +124,21 @@ def chunks(connection: sqlite3.Connection, path: Path, publication: Publication,
     if expected != pieces:
         raise corrupt(path, f"piece {expected} of the snapshot as of {publication.index} is missing (of {pieces})")
     return tuple(whole)
+
+
+def faults(connection: sqlite3.Connection, publication: Publication, pieces: int) -> Iterator[str]:
+    """What is wrong with the pieces of a publication, one sentence for each fault."""
+    select = "SELECT piece, ends_chunk, data, crc FROM pieces WHERE publication = ? AND piece = ?"
+    for number in range(pieces):
+        try:
+            row = connection.execute(select, (publication.number, number)).fetchone()
+        except sqlite3.Error as error:
+            yield f"piece {number} of the snapshot cannot be read ({error})"
+            continue
+        if row is None:
+            yield f"piece {number} of the snapshot as of {publication.index} is missing (of {pieces})"
+        elif not _intact(publication, *row):
+            yield f"piece {number} of the snapshot as of {publication.index} is damaged"
 
 
 def _intact(publication: Publication, number: int, ends_chunk: object, data: object, crc: object) -> bool:

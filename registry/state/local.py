@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from registry.commands import DeregisterLocal, LocalService, Reap, RegisterLocal, ReplaceFileRows, SetMaintenance
-from registry.errors import InvalidRequest, NotFound
+from registry.errors import InvalidRequest, NotFound, RequestError
 from registry.model.addresses import with_default_addresses
 from registry.model.check import (
     CRITICAL,
@@ -132,6 +132,29 @@ def replace_file_rows(rows: Rows, index: int, time: float, command: ReplaceFileR
     Raises:
         InvalidRequest: `sidecar-ports`, `sidecar-ports-disabled`; NotFound: `check-service`.
     """
+    planned, leaving = _planned(rows, command)
+    parts = [part for one in planned for part in (one.service, one.sidecar) if part is not None]
+    kept_checks = {fold(check.id): None for part in parts for check in part.checks}
+    kept_checks.update((fold(check.id), None) for check in command.checks)
+
+    for instance in leaving:
+        rows.remove_instance(index, instance)
+    for check in _checks_of_files(rows):
+        if fold(check.id) not in kept_checks:
+            rows.remove_check(index, check)
+    for one in planned:
+        _register(rows, index, one, Local("file"))
+    for check in command.checks:
+        write_local_check(rows, index, check, Local("file"))
+    restore_own_rows(rows, index)
+
+
+def _planned(rows: Rows, command: ReplaceFileRows) -> tuple[list[RegisterLocal], list[Instance]]:
+    """The registrations with their ports, and the instances that leave.
+
+    Raises:
+        As `replace_file_rows`.
+    """
     taken: dict[int, None] = {}
     planned = [_with_port(rows, one, taken) for one in command.services]
     parts = [part for one in planned for part in (one.service, one.sidecar) if part is not None]
@@ -142,19 +165,7 @@ def replace_file_rows(rows: Rows, index: int, time: float, command: ReplaceFileR
         service = fold(check.service_id)
         if service and service not in ids and service not in staying:
             raise NotFound("check-service", id=check.service_id)
-    kept_checks = {fold(check.id): None for part in parts for check in part.checks}
-    kept_checks.update((fold(check.id), None) for check in command.checks)
-
-    for instance in leaving.values():
-        rows.remove_instance(index, instance)
-    for check in _checks_of_files(rows):
-        if fold(check.id) not in kept_checks:
-            rows.remove_check(index, check)
-    for one in planned:
-        _register(rows, index, one, Local("file"))
-    for check in command.checks:
-        write_local_check(rows, index, check, Local("file"))
-    restore_own_rows(rows, index)
+    return planned, list(leaving.values())
 
 
 def file_rows_unchanged(rows: Rows, command: ReplaceFileRows) -> bool:
@@ -276,13 +287,14 @@ def _with_port(rows: Rows, command: RegisterLocal, taken: dict[int, None]) -> Re
     return replace(command, sidecar=replace(sidecar, service=service, checks=checks))
 
 
-def refused(rows: Rows, command: RegisterLocal) -> bool:
-    """Whether the registration would be refused for want of a port."""
-    if command.sidecar is None:
-        return False
+def refused(rows: Rows, command: RegisterLocal | ReplaceFileRows) -> bool:
+    """Whether the registration would be refused: for want of a port, or of the service of a check."""
     try:
-        _with_port(rows, command, {})
-    except InvalidRequest:
+        if isinstance(command, ReplaceFileRows):
+            _planned(rows, command)
+        elif command.sidecar is not None:
+            _with_port(rows, command, {})
+    except RequestError:
         return True
     return False
 

@@ -165,7 +165,7 @@ async def test_damage_is_refused_by_name_with_the_way_out(store: SqliteBackend, 
         await log.close()
         text = str(raised.value)
         assert str(store.path) in text
-        assert "Put a copy of registry.db back" in text
+        assert "'registry restore FILE'" in text
         assert "\n" not in text
     assert store.path.read_bytes() == before
 

@@ -35,6 +35,7 @@ class Balancer:
         text, count = re.subn(r"(?m)^    server-template .*$", servers, text)
         assert count == 2, "the shipped configuration has changed"
         text = re.sub(r"(?m)^resolvers docker\n(    .*\n)*", "", text)
+        text = text.replace("maxconn 20000", "maxconn 4000")  # it takes two files for each, if it may
         return text.replace("bind :8500", f"bind 127.0.0.1:{self.port}")
 
     async def start(self) -> None:

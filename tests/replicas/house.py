@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.crash.ledger import Row
 from tests.crash.observation import observed, owner_of
 from tests.replicas.agents import Agents, seconds_to_find_out
 from tests.replicas.callers import DONE, Caller, Tried
@@ -103,7 +104,9 @@ class House:
             found = await observed(connection)
             problems = [*found.problems, *self.writers.problems]
             for ledger in self.writers.ledgers:
+                before = dict(ledger.certain)
                 problems += ledger.settle(found.of(ledger.owner))
+                ledger.certain = {key: _with_texts(row, before.get(key)) for key, row in ledger.certain.items()}
             problems += self.writers.contest.settle(found.shared)
             problems += await self.agents.problems(connection)
             known = {ledger.owner for ledger in self.writers.ledgers} | STRANGERS
@@ -166,6 +169,13 @@ class House:
             **self.more_figures,
         }
         return "; ".join([*lines, *(f"{what} {seconds:.2f} s" for what, seconds in times.items())])
+
+
+def _with_texts(found: Row, before: Row | None) -> Row:
+    """The row as it was found, with all texts it may have: each replica may know another one, until one is stored."""
+    if before is None or (found.number, found.status) != (before.number, before.status):
+        return found
+    return found._replace(outputs=found.outputs | before.outputs)
 
 
 async def campaign(house: House, rounds: int, fault: Fault) -> list[str]:

@@ -2,14 +2,9 @@
 
 After each round every replica holds the same state, what was acknowledged is there and what was refused is not, no
 index was given out twice, no TTL that was beaten has run out, and one that is not beaten does. Figures are printed.
-
-`FAULT_ROUNDS` says how often each fault comes (default 1; `.ci/run` takes 2, `make faults` 30), a third of that for
-the slow ones; from 10 on a pause of Redis is 30 s. `FAULT_SEED` repeats the choices of a run, though not its timing.
 """
 
 import asyncio
-import os
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -20,16 +15,13 @@ from tests.replicas.house import Fault, House, campaign
 from tests.replicas.proxy import Proxy
 from tests.replicas.redis_server import RedisServer
 from tests.replicas.redis_sets import Sentinels
+from tests.replicas.rounds import FEWER_ROUNDS, LONG, ROUNDS, SEED, takes_long
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
-FEWER_ROUNDS = -(-ROUNDS // 3)
-SEED = os.environ.get("FAULT_SEED") or str(random.SystemRandom().randrange(10**6))
-LONG = ROUNDS >= 10
 ROUND_SECONDS = 60  # a round takes five to fifteen; a machine may be busy
 LEASE_SECONDS = 3.0
 SNAPSHOTS = ("--snapshot-min-bytes", "65536")  # one every few seconds
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + ROUND_SECONDS * ROUNDS)]
+pytestmark = [takes_long, pytest.mark.slow, pytest.mark.timeout(60 + ROUND_SECONDS * ROUNDS)]
 Run = Callable[..., Awaitable[None]]
 
 

@@ -18,6 +18,7 @@ from tests.backends.stores import records
 from tests.replicas.proxy import Proxy
 from tests.replicas.redis_server import RedisServer
 from tests.replicas.redis_sets import Cluster, Sentinels
+from tests.replicas.rounds import takes_long
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 JUMP = 1_000_000
@@ -242,6 +243,7 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
     made.stop()
 
 
+@takes_long
 async def test_a_failover_to_a_copy_that_lags_is_mended(sentinels: Sentinels, ends: Ends) -> None:
     copying = Proxy(sentinels.first.port)
     await copying.start()
@@ -262,6 +264,7 @@ async def test_a_failover_to_a_copy_that_lags_is_mended(sentinels: Sentinels, en
     await copying.stop()
 
 
+@takes_long
 async def test_a_write_that_no_copy_has_is_not_called_stored(sentinels: Sentinels, ends: Ends) -> None:
     """`wait=1`: a write counts only when a copy has confirmed it."""
     copying = Proxy(sentinels.first.port)
@@ -279,6 +282,7 @@ async def test_a_write_that_no_copy_has_is_not_called_stored(sentinels: Sentinel
     await copying.stop()
 
 
+@takes_long
 async def test_a_cluster_keeps_one_log_on_one_of_its_masters_and_survives_it(tmp_path: Path, ends: Ends) -> None:
     cluster = Cluster(tmp_path)
     try:

@@ -1,7 +1,6 @@
 """Three replicas behind a real balancer are restarted one after the other, and nobody who tries twice notices.
 
-Agents beat through the balancer, others read, write and wait for changes through it. `FAULT_ROUNDS` of 10 or more
-means 1,000 agents (`make faults`), else 200.
+Agents beat through the balancer, 1,000 of them in the long form; others read, write and wait for news through it.
 """
 
 import asyncio
@@ -18,14 +17,14 @@ from tests.replicas.balancer import Balancer
 from tests.replicas.callers import AWAY, Caller
 from tests.replicas.redis_server import RedisServer, free_port
 from tests.replicas.replica import Replica, agreed
-from tests.replicas.test_faults import LONG, SEED
+from tests.replicas.rounds import LONG, SEED, takes_long
 
 AGENTS = 1000 if LONG else 200
 TTL_SECONDS = 10.0
 READY_SECONDS = 10.0
 SEEN_SECONDS = 1.5  # a check of the balancer comes every second
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [takes_long, pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 class Visitors:
@@ -133,7 +132,7 @@ async def _restart(replica: Replica) -> float:
     await replica.start()
     async with asyncio.timeout(READY_SECONDS):
         connection = await replica.connected()
-        while (await connection.ask("GET", "/health/ready")).status != 200:
+        while (await connection.ask("GET", "/health/ready")).status != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await connection.close()
     await asyncio.sleep(SEEN_SECONDS)

@@ -3,7 +3,7 @@
 -- KEYS[7..]  the chunks, in order, then the chunks of the snapshots there were
 -- ARGV       store writer mode name index time chunks bytes
 --            mode: 'heal' while a window is open: the state of this log as of `index`, which the store has lost
---                  'replace' else: any state; `index` is of no account
+--                  'replace' else: any state; it comes to stand beyond its `index`
 -- ->         OK index      the index at which the snapshot stands
 --            NO            healing is not wanted any more        MISSING: a chunk is not there
 -- The log begins anew behind it with an entry of its own, far beyond every index that was given out.
@@ -21,7 +21,7 @@ local chunks = tonumber(ARGV[7])
 for at = 7, 6 + chunks do
   if redis.call('EXISTS', KEYS[at]) == 0 then return {'MISSING'} end
 end
-local highest = math.max(number(known[4]), number(known[7]), heal and tonumber(ARGV[5]) or 0)
+local highest = math.max(number(known[4]), number(known[7]), tonumber(ARGV[5]))
 local index = heal and tonumber(ARGV[5]) or highest + JUMP
 local now = clock(known[6])
 local time = math.max(number(known[5]), number(ARGV[6]), now)

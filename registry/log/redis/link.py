@@ -12,6 +12,7 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
+    BusyLoadingError,
     MovedError,
     NoPermissionError,
     ReadOnlyError,
@@ -87,11 +88,14 @@ class Link:
                 address = await self._place.address()
                 connection = connection_to(self._target, address, seconds)
                 await connection.connect()  # type: ignore[no-untyped-call]
+                # a large command without a password that is asked for is a "protocol error": ask with a small one
+                await connection.send_command("PING")
+                await connection.read_response()
         except BaseException as error:
             if connection is not None:
                 await connection.disconnect(nowait=True)
-            if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
-                raise Refused(str(error)) from None
+            if isinstance(error, AuthenticationError | AuthorizationError | BusyLoadingError | NoPermissionError):
+                raise Refused(_worded(error)) from None
             if isinstance(error, RedisError | OSError | Unfindable | TimeoutError):
                 raise NotSent(str(error) or "no connection in time") from None
             raise
@@ -119,14 +123,20 @@ class Link:
 async def _answer(connection: Connection) -> Any:
     try:
         return await connection.read_response(disconnect_on_error=False)
-    except ResponseError as error:
-        return error
+    except (ResponseError, AuthenticationError, AuthorizationError, BusyLoadingError) as error:
+        return error  # an answer, though the library counts some of them among broken connections
 
 
-_CODES = {"BusyLoadingError": "LOADING", "ReadOnlyError": "READONLY", "NoScriptError": "NOSCRIPT"}
+_CODES = {
+    "AuthenticationError": "NOAUTH",
+    "BusyLoadingError": "LOADING",
+    "NoPermissionError": "NOPERM",
+    "ReadOnlyError": "READONLY",
+    "NoScriptError": "NOSCRIPT",
+}
 
 
 def _worded(error: Exception) -> str:
     """The error as the server wrote it: the library takes the code away from those it has a class for."""
-    code = _CODES.get(type(error).__name__, "MOVED" if isinstance(error, MovedError) else "")
-    return f"{code} {error}" if code else str(error)
+    code, text = _CODES.get(type(error).__name__, "MOVED" if isinstance(error, MovedError) else ""), str(error)
+    return text if not code or text.startswith(code) else f"{code} {text}"

@@ -32,7 +32,8 @@ class RedisLog:
     deadlines: Deadlines
     group: Group
 
-    def __init__(self, target: Target, *, writer: str) -> None:
+    def __init__(self, target: Target, *, writer: str, guest: bool = False) -> None:
+        """`guest`: it is no member of the group and never keeps house, so it should not append."""
         self.writer = writer
         self._target = target
         self._place = place_of(target)
@@ -40,7 +41,7 @@ class RedisLog:
         scripts = Scripts(self._keys)
         self._history = History()
         self.group = self._membership = Membership(writer)
-        self._session = Session(target, self._place, scripts, writer, self._history, self._membership)
+        self._session = Session(target, self._place, scripts, writer, self._history, self._membership, guest=guest)
         appends, beats, self._ticks, syncs, snapshots = (self._session.link() for _ in range(5))
         self._appender = Appender(self._session, appends, writer, target.copies)
         self._syncs = Syncs(self._session, syncs, writer, target.copies)
@@ -128,9 +129,9 @@ class RedisLog:
         """Bytes of payloads that this process took in since the newest snapshot."""
         return self._history.tail_bytes
 
-    async def restore(self, time: float, chunks: AsyncIterator[bytes]) -> int:
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> int:
         """Replace what is stored; the followers of all processes are reset."""
-        return await self._snapshots.restore(time, chunks)
+        return await self._snapshots.restore(index, time, chunks)
 
     async def skip(self, index: int) -> None:
         """Pass over an entry from now on."""

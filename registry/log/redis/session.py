@@ -35,12 +35,18 @@ class Interrupted(Exception):
     """The session stands no more; nothing was done."""
 
 
+class _NotOurs(Interrupted):
+    """What is stored is no log of ours, or lacks a part without which it is none."""
+
+
 class Session:
     """Stands, or is on the way to it; one task does the work."""
 
     def __init__(
-        self, target: Target, place: Place, scripts: Scripts, writer: str, history: History, membership: Membership
-    ) -> None:
+        self, target: Target, place: Place, scripts: Scripts, writer: str, history: History, membership: Membership,
+        *, guest: bool = False,
+    ) -> None:  # fmt: skip
+        """`guest`: nobody hears of this process, and the lease is never its."""
         self.store = ""  # id of the log; known from the first hello on
         self.number = 0
         self.epoch = 0
@@ -54,6 +60,7 @@ class Session:
         self._writer = writer
         self._history = history
         self._membership = membership
+        self._guest = guest
         self._links = [Link(target, place)]
         [self._link] = self._links
         self._stands = asyncio.Event()
@@ -158,6 +165,8 @@ class Session:
         try:
             await self._greet()
             await self._be_present()
+        except _NotOurs as problem:
+            raise SettingsError("store", f"{self._target.shown}: {problem}") from None
         except Interrupted as problem:
             raise LogUnavailable(f"the store at {self._target.shown}: {problem}") from None
         except (NotSent, NoAnswer, Refused) as problem:
@@ -204,6 +213,10 @@ class Session:
             return
 
     async def _be_present(self) -> None:
+        if self._guest:
+            answer = await self.call(self._link, "sync", "")
+            self.newest = max(self.newest, int(answer[1]))
+            return
         begun = asyncio.get_running_loop().time()
         answer = await self.call(self._link, "presence", self._writer, self._membership.about)
         self.newest = max(self.newest, int(answer[1]))
@@ -238,6 +251,8 @@ class Session:
                     await self.recovery.heal(self._link, self.store, 0)
                 case "FENCED":
                     self.number = int(answer[1]) + 1
+                case "FOREIGN":
+                    raise _NotOurs(_WORDS["FOREIGN"].format(_text(answer[1])))
                 case word:
                     raise Interrupted(_WORDS[word].format(*map(_text, answer[1:])))
 

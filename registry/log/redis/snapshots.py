@@ -62,20 +62,20 @@ class Snapshots:
             self._left.clear()
             self._history.snapshot_taken(index)
 
-    async def restore(self, time: float, chunks: AsyncIterator[bytes]) -> int:
+    async def restore(self, index: int, time: float, chunks: AsyncIterator[bytes]) -> int:
         """As `Log.restore`."""
         recovery = self._session.recovery
         try:
             await self._session.standing(CALL_SECONDS)
             old = [*await self._before_the_last(), *await self._named("snap")]
-            index = await recovery.replace(
-                self._link, self._session.store, Held(0, time, chunks), "replace", old_chunks=old
+            stands_at = await recovery.replace(
+                self._link, self._session.store, Held(index, time, chunks), "replace", old_chunks=old
             )
         except (Interrupted, Refused, NotSent, NoAnswer, ChunkRefused) as problem:
             raise LogUnavailable(f"the store was not replaced: {problem}") from None
-        if index is None:
+        if stands_at is None:
             raise LogUnavailable("the store was not replaced: it is being recovered")
-        return index
+        return stands_at
 
     async def _written(self, name: str, chunks: AsyncIterator[bytes], tenure: str) -> tuple[int, int]:
         recovery = self._session.recovery

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from registry.commands import DeregisterLocal, RaiseLevel, SetMembers, UpdateCheck
+from registry.commands import DeregisterLocal, RaiseLevel, RegisterLocalCheck, SetMembers, UpdateCheck
 from registry.commands.codec import LEVEL, encoded
 from registry.core.engine import Engine, Options
-from registry.errors import LogCorrupt, LogUnavailable, NotFound
+from registry.errors import InvalidRequest, LogCorrupt, LogUnavailable, NotFound
 from registry.log.base import Item, Output, Tenure
 from registry.log.faults import FaultyMemoryLog, FaultyStorage
 from registry.log.memory import MemoryLog, MemoryStore
@@ -22,6 +22,7 @@ from tests.makers import (
     HERE,
     Tally,
     World,
+    check,
     health_of,
     parked,
     port_of,
@@ -31,6 +32,7 @@ from tests.makers import (
     ttl,
     turns,
 )
+from tests.unit.core.conftest import Rig
 
 WEB = (topics.HEALTH, "web")
 EXPIRED = "TTL expired"
@@ -232,6 +234,31 @@ async def test_a_beat_for_a_check_that_nobody_knows_costs_no_entry(pair: Pair) -
     assert two.log.syncs == 3
 
 
+@pytest.mark.parametrize("status", [PASSING, CRITICAL])
+async def test_a_beat_for_a_check_without_ttl_costs_no_entry(pair: Pair, status: str) -> None:
+    one, two = pair
+    await one.engine.propose(RegisterLocalCheck(check("other", node="")))
+    await turns()
+    applied = one.engine.state.applied
+    for replica in pair:
+        with pytest.raises(InvalidRequest):
+            await replica.engine.beat("other", status, "")
+    assert one.engine.state.applied == two.engine.state.applied == applied
+
+
+async def test_a_beat_for_a_check_that_another_has_just_made_one_of_signs_of_life_is_taken(pair: Pair) -> None:
+    one, two = pair
+    await one.engine.propose(RegisterLocalCheck(check("ttl", node="")))
+    await turns()
+    two.log.go.clear()
+    await one.engine.propose(RegisterLocalCheck(ttl("ttl")))
+    beat = asyncio.ensure_future(two.engine.beat("ttl", WARNING, "so so"))
+    await turns()
+    two.log.go.set()
+    await beat
+    assert seen(two) == (WARNING, "so so")
+
+
 async def test_a_beat_for_a_check_that_another_has_just_registered_is_taken(pair: Pair) -> None:
     one, two = pair
     two.log.go.clear()
@@ -383,12 +410,23 @@ async def test_housekeeping_that_cannot_be_done_is_told_once(pair: Pair, clock: 
     assert two.told.troubles == []
 
 
-async def test_stopping_while_the_store_is_away_says_nothing_new(pair: Pair, clock: FakeClock) -> None:
+async def test_nobody_keeps_house_while_its_log_is_being_closed(
+    pair: Pair, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, _ = pair
-    before = list(one.told.troubles)
-    await one.engine.stop()
+    close, closing = one.log.close, asyncio.Event()
+
+    async def slowly() -> None:
+        one.log.away = True
+        await closing.wait()
+        await close()
+
+    monkeypatch.setattr(one.log, "close", slowly)
+    stopping = asyncio.ensure_future(one.engine.stop())
     await clock.advance(5)
-    assert one.told.troubles == before
+    closing.set()
+    await stopping
+    assert one.told.troubles == []
 
 
 # A store that is away
@@ -420,6 +458,21 @@ async def test_while_the_store_is_away_any_other_beat_is_refused(pair: Pair, che
         await two.engine.beat(check_id, status, "")
     assert not refused.value.unknown
     assert seen(two) == (PASSING, "")
+
+
+async def test_a_beat_that_has_become_a_change_when_the_store_goes_away_is_refused(pair: Pair) -> None:
+    """It was begun as one that changes nothing, but meanwhile another replica has changed the status."""
+    one, two = pair
+    await with_ttl(one)
+    two.log.go.clear()
+    await one.engine.beat("ttl", CRITICAL, "down")
+    beat = asyncio.ensure_future(two.engine.beat("ttl", PASSING, "up again"))
+    await turns()
+    two.log.away = True
+    two.log.go.set()
+    with pytest.raises(LogUnavailable):
+        await beat
+    assert seen(two) == (CRITICAL, "down")
 
 
 async def test_while_the_store_is_away_writes_are_refused_and_reads_go_on(pair: Pair) -> None:
@@ -466,12 +519,23 @@ async def test_texts_end_the_same_on_all_whoever_took_them(pair: Pair) -> None:
     assert seen(one) == seen(two)
 
 
-async def test_a_text_that_was_published_before_ours_does_not_cover_it(pair: Pair) -> None:
+async def test_a_text_that_was_published_before_ours_does_not_cover_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, two = pair
     await with_ttl(one, 10_000.0)
+    publish = one.log.publish_outputs
+
+    async def slowly(texts: list[Output]) -> None:
+        await turns(8)
+        await publish(texts)
+
+    monkeypatch.setattr(one.log, "publish_outputs", slowly)
     await one.engine.beat("ttl", PASSING, "ours")
     two.log.foreign_outputs(Output("ttl", one.engine.state.applied, "theirs"))
-    await turns()
+    for _ in range(20):
+        assert seen(one) == (PASSING, "ours"), "who has heard of a text is not shown an older one"
+        await turns(1)
     assert seen(one) == seen(two) == (PASSING, "ours")
 
 
@@ -636,13 +700,10 @@ async def test_only_the_housekeeper_of_that_time_writes_down_who_is_there(pair: 
     assert two.engine.state.level == 1
 
 
-async def test_a_log_of_ones_own_needs_no_level(engine: Engine) -> None:
+async def test_a_log_of_ones_own_needs_no_level(rig: Rig) -> None:
     """One process is all members there are; its records say by themselves what they need."""
-    if engine.shared:
-        pytest.skip("about logs that are not shared")
-    await engine.propose(register_local("web", ttl(status=PASSING)))
-    await engine.propose(SetMembers((Member("other"),), "other"))
-    assert engine.state.members == (Member("other"),)
+    await rig.engine.propose(SetMembers((Member("other"),), "other"))
+    assert rig.engine.state.members == (Member("other"),)
 
 
 async def test_a_log_that_is_no_longer_shared_forgets_its_members(clock: FakeClock) -> None:
