@@ -1,12 +1,11 @@
-"""The command line: flags become settings, the server runs, its end becomes an exit code.
+"""The command line: flags become settings, a command runs, its end becomes an exit code.
 
-Exit codes: 0 after a clean stop, 1 when the server cannot start or its store fails, 2 for a setting that
-cannot be used. Each failure is one line on stderr. The server itself is `app.py`, imported only to run it.
+Exit codes: 0 after a clean stop, 1 when the server cannot start or a store or file fails, 2 for a setting that
+cannot be used. Each failure is one line on stderr. The server itself is `app.py`, imported only to run it; the
+commands that work on a store are `cli/stores.py`.
 """
 
-import os
 import sys
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 try:
@@ -17,11 +16,12 @@ except ModuleNotFoundError:
     ) from None
 
 from registry import __version__
-from registry.errors import LogError, SettingsError
-from registry.settings import ROWS, Row
+from registry.cli import stores
+from registry.cli.options import option, settings_of
+from registry.errors import ArchiveDamaged, LogError, SettingsError
+from registry.settings import ROWS
 from registry.settings.docs import markdown
 from registry.settings.secrets import masked
-from registry.settings.sources import settings_from
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -43,23 +43,8 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def _option(row: Row) -> click.Option:
-    default = row.kind.shown(row.default)
-    text = row.help + (f"  [{default}]" if default else "")
-    if row.kind.metavar == "BOOLEAN":
-        flags = f"{row.flag}/--no-{row.flag.removeprefix('--')}"
-        return click.Option([flags], default=None, help=text)
-    return click.Option([row.flag], multiple=True, metavar=row.kind.metavar, help=text)
-
-
-def _flags(given: dict[str, Any]) -> dict[str, Sequence[str]]:
-    """The texts of the flags that were given, by the name of the setting."""
-    texts = {name: [str(value)] if isinstance(value, bool) else value for name, value in given.items()}
-    return {name: value for name, value in texts.items() if value}
-
-
 def _serve(**given: Any) -> None:
-    settings = settings_from(_flags(given), os.environ)
+    settings = settings_of(given)
     from registry.app import run
 
     sys.exit(run(settings))
@@ -79,10 +64,12 @@ def commands() -> click.Group:
     top = click.Group("registry", no_args_is_help=False, help="A Consul-compatible registry of services and agents.")
     click.version_option(__version__, prog_name="registry")(top)
     serve_help = "Run the server until it is told to stop. What each flag sets: docs/configuration.md."
-    options: list[click.Parameter] = [_option(row) for row in ROWS.values()]
+    options: list[click.Parameter] = [option(row) for row in ROWS.values()]
     top.add_command(GroupedCommand("serve", callback=_serve, params=options, help=serve_help))
     as_markdown = click.Option(["--markdown", "as_markdown"], is_flag=True, help="As the page of the documentation.")
     top.add_command(click.Command("settings", callback=_settings, params=[as_markdown], help=_settings.__doc__))
+    for command in stores.commands():
+        top.add_command(command)
     return top
 
 
@@ -96,7 +83,7 @@ def main() -> None:
         sys.exit(EXIT_FAILED)
     except SettingsError as problem:
         _fail(problem, EXIT_SETTINGS)
-    except (LogError, OSError) as problem:
+    except (LogError, ArchiveDamaged, OSError) as problem:
         _fail(problem, EXIT_FAILED)
 
 

@@ -38,3 +38,18 @@ class SystemClock:
     def call_later(self, seconds: float, call: Callable[[], object]) -> TimerHandle:
         """Run `call` on the running event loop once `seconds` have gone by."""
         return asyncio.get_running_loop().call_later(seconds, call)
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Return once the clock has gone on by `seconds`."""
+    woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = clock.call_later(seconds, wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()

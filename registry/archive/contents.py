@@ -32,6 +32,13 @@ class Summary(NamedTuple):
     digest: str
 
 
+def for_a_log(state: State) -> Iterator[bytes]:
+    """The chunks of a snapshot of a state for the log that it is put into: nobody serves it yet."""
+    frozen = Frozen(state)
+    frozen.header = replace(frozen.header, members=(), holder="")
+    return filter(None, frozen.chunks())
+
+
 class Contents:
     """A state as it is now, to be written down while it goes on changing."""
 

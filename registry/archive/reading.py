@@ -22,6 +22,8 @@ from registry.state.store import State
 LARGEST_NOTE = 1 << 20  # bytes of meta.json and SHA256SUMS, which have some hundreds
 _READ_BYTES = 1 << 16
 _GZIP = 31  # zlib's word for: with the head and the tail of gzip
+_HEAD_BYTES = 12  # gzip's head and the checksum that ours has behind it
+_HAS_HEAD_CRC = 2  # the flag that says so
 
 
 class Backup(NamedTuple):
@@ -64,7 +66,7 @@ def read(file: BinaryIO, progress: Callable[[int], None]) -> Backup:
 def _meta(note: bytes) -> Meta:
     try:
         found: Any = msgspec.json.decode(note)
-        if isinstance(found, dict) and "Registry" not in found:
+        if isinstance(found, dict) and "Index" in found and "Registry" not in found:
             raise ArchiveDamaged("it is a snapshot of Consul's own; only backups of this registry can be restored")
         meta = msgspec.convert(found, Meta)
     except msgspec.MsgspecError as error:
@@ -93,6 +95,16 @@ class _Inflated:
         self._unpack = zlib.decompressobj(_GZIP)
         self._ready = bytearray()
         self._begun = False
+        self._head = file.read(_HEAD_BYTES)
+        self._check_head()
+
+    def _check_head(self) -> None:
+        """A head that says it is followed by its own checksum is ours; zlib does not look at that."""
+        head, crc = self._head[:-2], self._head[-2:]
+        if len(head) < _HEAD_BYTES - 2 or not head[3] & _HAS_HEAD_CRC:
+            return
+        if head[3] != _HAS_HEAD_CRC or int.from_bytes(crc, "little") != zlib.crc32(head) & 0xFFFF:
+            raise ArchiveDamaged("its first bytes are damaged")
 
     def exactly(self, count: int) -> bytes:
         """The next bytes, as many."""
@@ -120,7 +132,8 @@ class _Inflated:
         """Unpack some more; False at the end of what there is."""
         if self._unpack.eof:
             return False
-        packed = self._unpack.unconsumed_tail or self._file.read(_READ_BYTES)
+        head, self._head = self._head, b""
+        packed = head or self._unpack.unconsumed_tail or self._file.read(_READ_BYTES)
         if not packed:
             return False
         try:

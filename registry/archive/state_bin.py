@@ -37,9 +37,10 @@ def written(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The bytes of `state.bin` for these chunks, none of which is empty."""
     yield _HEAD.pack(MAGIC, FORMAT)
     count = 0
-    for count, chunk in enumerate(chunks, 1):
+    for chunk in chunks:
         yield _PAIR.pack(len(chunk), crc32(chunk))
         yield chunk
+        count += 1
     yield _PAIR.pack(0, count)
 
 

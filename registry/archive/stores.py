@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import NamedTuple
 
-from registry.archive.contents import Contents
+from registry.archive.contents import for_a_log
 from registry.commands.codec import LEVEL
 from registry.core.recovery import apply_entry, state_of
 from registry.errors import LogCorrupt, LogError, LogUnavailable
@@ -98,7 +98,7 @@ async def put_back(log: Log, state: State, size: int, progress: Progress) -> int
 
     async def chunks() -> AsyncIterator[bytes]:
         done = 0
-        for chunk in Contents(state).chunks():
+        for chunk in for_a_log(state):
             yield chunk
             done += len(chunk)
             progress(done, size)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from registry.clock import Clock
+from registry.clock import Clock, sleep
 from registry.commands import UpdateCheck
 from registry.core import deadlines
 from registry.core.keys import check_key, node_key
@@ -25,6 +25,7 @@ from registry.state.local_checks import is_ttl
 from registry.state.store import State
 
 MOST_UNPUBLISHED = 10_000  # checks whose texts wait to be handed to the other processes
+PAY_AGAIN_SECONDS = 0.25
 ECHO_SECONDS = 2.0  # a text of ours that has not come back by then was lost
 
 
@@ -51,6 +52,8 @@ class Beats:
         self._interval_seconds = interval_seconds
         self._random = random
         self._deferred = DeferredOutputs(clock, self._flush)
+        self._owed: dict[str, float] = {}  # deadlines that beats would have moved, and their periods
+        self._owing = asyncio.Event()
         self._unpublished: dict[str, Output] = {}
         self._to_publish = asyncio.Event()
         self._echoes: dict[str, tuple[str, float]] = {}  # our newest text of a check on its way, and until when
@@ -64,20 +67,48 @@ class Beats:
         check = self._state.local_check(check_id)
         if check is None or not is_ttl(check):
             await self._let_be_known(check_id)
-        check = self._beating(check_id, status)
-        if check is None:
-            await self._writes.enqueue(UpdateCheck(check_id, status, output, ttl=True)).future
-            return
         try:
+            check = self._beating(check_id, status)
+            if check is None:
+                await self._writes.enqueue(UpdateCheck(check_id, status, output, ttl=True)).future
+                return
             if not await self._continued(check, status, output):
                 return
         except Behind:
             raise
         except LogUnavailable:
-            if not self._log.shared or self._writes.ended or self._beating(check_id, status) is None:
+            if not self._owe(check_id, status):
                 raise
-            # while the store is away nothing expires, and everything is armed anew after it: the beat counts
         self.lay(check_id, output)
+
+    def _owe(self, check_id: str, status: str) -> bool:
+        """Take a beat that the store cannot be told of, if it changes nothing: it is told when it is back.
+
+        Nothing expires because of that: a store that was away has everything armed anew, and one that only this
+        process cannot reach lets nothing expire once it has missed us for a moment.
+        """
+        check = self._state.local_check(check_id)
+        if not self._log.shared or self._writes.ended or check is None or check.status != status or not is_ttl(check):
+            return False
+        assert check.runs is not None
+        self._owed[deadlines.member_of(check.node, check.id)] = check.runs.ttl_seconds
+        self._owing.set()
+        return True
+
+    async def pay(self) -> None:
+        """Tell the store of the beats that were taken while it was away, once it is back; never returns."""
+        while True:
+            await self._owing.wait()
+            owed = dict(self._owed)
+            try:
+                await self._log.deadlines.beat(owed.items())
+            except LogUnavailable:
+                await sleep(self._clock, PAY_AGAIN_SECONDS)
+                continue
+            for member in owed:
+                del self._owed[member]
+            if not self._owed:
+                self._owing.clear()
 
     async def _continued(self, check: Check, status: str, output: str) -> bool:
         """Begin a new period of a check that stays what it is; False when it is no longer so, and all is done."""
@@ -163,6 +194,8 @@ class Beats:
         """Hand texts to the other processes, as they come; never returns."""
         while True:
             await self._to_publish.wait()
+            while self._log.contact().away:  # a text that is lost now would be missed for minutes
+                await sleep(self._clock, PAY_AGAIN_SECONDS)
             self._to_publish.clear()
             texts, self._unpublished = list(self._unpublished.values()), {}
             until = self._clock.elapsed() + ECHO_SECONDS

@@ -11,12 +11,11 @@ reader sees all of it or nothing.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
-from registry.clock import Clock
+from registry.clock import Clock, sleep
 from registry.commands import Command
 from registry.commands.codec import LEVEL
 from registry.core.beats import Beats
@@ -24,7 +23,7 @@ from registry.core.housekeeping import Housekeeping
 from registry.core.observer import Observer
 from registry.core.recovery import apply_entry, state_of
 from registry.core.snapshots import Snapshots
-from registry.core.topics import Answer, Question, Topics, resolve
+from registry.core.topics import Answer, Question, Topics
 from registry.core.writes import Writes
 from registry.errors import LogUnavailable, RequestError
 from registry.log.base import Contact, Entry, Held, Log, Outputs, OwnId, Reset
@@ -118,6 +117,7 @@ class Engine:
         self._keeping = self._spawn(self._housekeeping.run())
         if self._log.shared:
             self._spawn(self._beats.publish())
+            self._spawn(self._beats.pay())
 
     async def stop(self) -> None:
         """Store what has been accepted and the newest outputs, let waiting readers go, close the log."""
@@ -240,7 +240,7 @@ class Engine:
                 if not told:
                     self.observer.trouble(str(error))
                 told = True
-            await self._sleep(FOLLOW_AGAIN_SECONDS)
+            await sleep(self.clock, FOLLOW_AGAIN_SECONDS)
 
     def _take(self, item: list[Entry] | Reset | Outputs) -> None:
         if isinstance(item, Reset):
@@ -261,7 +261,9 @@ class Engine:
 
     def _held(self) -> Held:
         """The state for a store that has lost it."""
-        state = self._coming or self.state
+        state = self.state
+        if self._coming is not None and self._coming.applied > state.applied:
+            state = self._coming
         frozen = Frozen(state)
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -338,14 +340,6 @@ class Engine:
         until = self.clock.elapsed() + seconds
         while not holds(self.state) and (left := until - self.clock.elapsed()) > 0 and not self.topics.released:
             await self.topics.touched(topic, left)
-
-    async def _sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.clock.call_later(seconds, partial(resolve, woken))
-        try:
-            await woken
-        finally:
-            timer.cancel()
 
 
 __all__ = ["Answer", "Engine", "Options", "Question"]

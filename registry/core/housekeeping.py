@@ -6,15 +6,14 @@ always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 """
 
 import asyncio
-from functools import partial
 
-from registry.clock import Clock
+from registry.clock import Clock, sleep
 from registry.commands import RaiseLevel, SetMembers
 from registry.core import deadlines
 from registry.core.beats import Beats
 from registry.core.keys import MEMBERS_KEY, check_key
 from registry.core.observer import Observer
-from registry.core.topics import Topics, resolve
+from registry.core.topics import Topics
 from registry.core.writes import Writes
 from registry.errors import LogUnavailable
 from registry.log.base import Condition, Due, Log, Peer, Tenure, Tick
@@ -75,7 +74,7 @@ class Housekeeping:
     async def run(self) -> None:
         """Look at the time again and again; never returns."""
         while True:
-            await self._sleep(TICK_SECONDS)
+            await sleep(self._clock, TICK_SECONDS)
             await self._look_if_ours()
 
     async def _look_if_ours(self) -> None:
@@ -148,14 +147,6 @@ class Housekeeping:
             command = SetMembers(members, self._log.writer)
             if not state.changes_nothing(command):
                 self._writes.submit(command, tenure)
-
-    async def _sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self._clock.call_later(seconds, partial(resolve, woken))
-        try:
-            await woken
-        finally:
-            timer.cancel()
 
 
 def _member(peer: Peer) -> Member:

@@ -16,6 +16,8 @@ from registry.log.base import Log, NotStored, OwnId, Record, Stored
 
 BATCH_RECORDS = 512
 BATCH_BYTES = 4 << 20
+SHOWN_SECONDS = 0.9  # a write on a shared log is shown by this process within it, or its caller is told so
+LEAST_SECONDS = 0.1
 UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up before its caller is told
 
 
@@ -115,6 +117,8 @@ class Proposals:
                 if (left_out := self._pending.get((number, position))) is not None:
                     left_out.void = True
                 self._settle((number, position), None)
+            if self._log.shared:
+                self._expect(number, len(batch), SHOWN_SECONDS - seconds)
             return
         known = isinstance(outcome, NotStored)
         self._observer.appended(len(batch), seconds, "not-stored" if known else "unknown")
@@ -126,6 +130,11 @@ class Proposals:
         else:
             error = LogUnavailable(outcome.reason, unknown=True)
             self._clock.call_later(UNKNOWN_SECONDS, lambda: self._give_up(number, len(batch), error))
+
+    def _expect(self, number: int, count: int, seconds: float) -> None:
+        """Let nobody wait longer for what is stored but does not reach this process, or was lost since."""
+        error = LogUnavailable("it is stored, but this replica is cut off from what is stored", unknown=True)
+        self._clock.call_later(max(seconds, LEAST_SECONDS), lambda: self._give_up(number, count, error))
 
     def _give_up(self, number: int, count: int, error: LogUnavailable) -> None:
         for position in range(count):

@@ -21,7 +21,7 @@ from registry.state.indexes import Indexes
 from registry.state.store import State
 from registry.state.tables import Tables
 
-FORMAT = 1
+FORMAT = 2  # 1 had no chunks that are cut
 CHUNK_BYTES = 1 << 20  # the log's limit for one chunk
 _MORE, _LAST = b"\xc1", b"\xc0"  # no array of records begins like this
 _ROWS_A_SLICE = 200  # rows encoded before the caller may let others run
@@ -160,8 +160,8 @@ def restored(chunks: Iterable[bytes]) -> State:
 
 
 def _put_header(state: State, header: Header) -> None:
-    if header.format != FORMAT:
-        raise LogCorrupt(f"a snapshot of format {header.format}; this program reads format {FORMAT}")
+    if not 1 <= header.format <= FORMAT:
+        raise LogCorrupt(f"a snapshot of format {header.format}; this program reads formats up to {FORMAT}")
     if header.level > LEVEL:
         raise newer_level(header.level)
     state.applied, state.time, state.level = header.applied, header.time, header.level

@@ -58,7 +58,7 @@ class Appender:
                         self._session.interrupt(reason)
                     continue
                 except NoAnswer as problem:
-                    self._session.interrupt(str(problem))
+                    self._session.interrupt(str(problem), problem.silent_seconds)
                     outcome = await self._found_out(number, batch, len(records), str(problem), deadline)
                     if outcome is not None:
                         return outcome

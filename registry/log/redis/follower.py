@@ -87,7 +87,7 @@ class Follower:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._link.drop()
+        await self._link.close()
         self._session.forget(self._link)
 
     async def _next(self) -> list[Item]:

@@ -36,7 +36,14 @@ class NotSent(Exception):
 
 
 class NoAnswer(Exception):
-    """The command was sent and no answer came: it may have been carried out, or may still be."""
+    """The command was sent and no answer came: it may have been carried out, or may still be.
+
+    `silent_seconds` is how long the server had by then to answer.
+    """
+
+    def __init__(self, reason: str, silent_seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.silent_seconds = silent_seconds
 
 
 class Link:
@@ -47,6 +54,7 @@ class Link:
         self._place = place
         self._connection: Connection | None = None
         self._doubtful = False
+        self._closed = False
         self._turn = asyncio.Lock()
 
     async def call(self, *commands: Sequence[Any], seconds: float = CALL_SECONDS) -> list[Any]:
@@ -57,6 +65,8 @@ class Link:
             NotSent, NoAnswer: as they say. The connection is dropped.
         """
         async with self._turn:
+            if self._closed:
+                raise NotSent("the log is closed")
             deadline = asyncio.get_running_loop().time() + seconds
             connection = await self._connected(seconds)
             whole = False
@@ -66,7 +76,7 @@ class Link:
                     answers = [await _answer(connection) for _ in commands]
                 whole = True
             except TimeoutError:
-                raise NoAnswer(f"no answer within {seconds:g} s") from None
+                raise NoAnswer(f"no answer within {seconds:.1f} s", seconds) from None
             except (RedisError, OSError) as error:
                 raise NoAnswer(str(error) or type(error).__name__) from None
             finally:
@@ -111,6 +121,13 @@ class Link:
     def doubt(self) -> None:
         """The master was away: its end of the connection may be gone, so the next call makes a new one."""
         self._doubtful = True
+
+    async def close(self) -> None:
+        """Drop the connection for good."""
+        self._closed = True
+        await self.drop()
+        async with self._turn:  # a call that was connecting
+            await self.drop()
 
     async def drop(self) -> None:
         """Close the connection; the next call makes a new one."""

@@ -440,6 +440,39 @@ async def test_while_the_store_is_away_a_beat_that_changes_nothing_is_taken(pair
     assert seen(two) == (PASSING, "still here")
 
 
+async def test_a_beat_that_was_taken_while_the_store_was_away_is_told_when_it_is_back(
+    pair: Pair, clock: FakeClock
+) -> None:
+    """An outage of one replica that is too short for anybody to miss it: nothing is armed anew."""
+    one, two = pair
+    await with_ttl(one)
+    await clock.advance(9)
+    two.log.away = True
+    await two.engine.beat("ttl", PASSING, "")
+    two.log.away = False
+    await clock.advance(6)
+    assert seen(one)[0] == PASSING
+    await clock.advance(5)
+    assert seen(one)[0] == CRITICAL
+
+
+async def test_while_an_unknown_write_is_about_the_node_its_beats_are_taken(pair: Pair) -> None:
+    """A write about the whole node is on its way when the store goes away: no beat is a change because of it."""
+    one, two = pair
+    await with_ttl(one)
+    one.log.hold()
+    other = asyncio.ensure_future(two.engine.propose(DeregisterLocal("other")))
+    await turns()
+    two.log.away = True
+    beat = asyncio.ensure_future(two.engine.beat("ttl", PASSING, "still here"))
+    await turns()
+    one.log.release()
+    await beat
+    assert seen(two) == (PASSING, "still here")
+    with pytest.raises(NotFound):
+        await other
+
+
 async def test_while_the_store_is_away_the_first_beat_of_a_check_born_critical_is_taken(pair: Pair) -> None:
     one, two = pair
     await one.engine.propose(register_local("web", ttl()))

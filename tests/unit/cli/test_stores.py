@@ -1,0 +1,312 @@
+"""backup, restore, verify and repair as their user meets them: exit codes, one line for a failure, and the way round."""
+
+import asyncio
+import re
+import sqlite3
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from registry.commands.codec import encoded
+from registry.log.base import Record, Stored
+from registry.log.open import open_log
+from registry.testing import FakeClock
+from tests.makers import register, start_server
+from tests.processes import ROOT, NotStarted, ServerProcess
+from tests.stores import empty_namespace
+
+POISON = b"\x01no command"
+
+
+class Ended(NamedTuple):
+    """A command that has come to its end."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """What it printed, by name."""
+        text = self.out.decode() or self.err.partition("\n")[2]
+        return dict(line.split(maxsplit=1) for line in text.splitlines())
+
+    @property
+    def line(self) -> str:
+        """What it said instead: one line."""
+        assert self.out == b""
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1
+        return self.err[:-1]
+
+
+async def command(*words: object, given: bytes = b"") -> Ended:
+    """Run the command line."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "registry", *map(str, words), cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate(given)
+    assert process.returncode is not None
+    return Ended(process.returncode, out, err.decode())
+
+
+async def filled(folder: Path, *payloads: bytes) -> Path:
+    """A store in this folder that knows who it is and holds `web`, and then these entries."""
+    clock = FakeClock()
+    log = open_log(f"sqlite:///{folder}/registry.db", now=clock.now, elapsed=clock.elapsed, writer="maker")
+    await log.open()
+    for number, payload in enumerate((encoded(start_server()), encoded(register("web")), *payloads), 1):
+        assert isinstance(await log.append(number, [Record(payload)]), Stored)
+    await log.close()
+    return folder
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """The data directory of a store with two entries."""
+    return await filled(tmp_path / "data")
+
+
+Start = Callable[..., Coroutine[Any, Any, ServerProcess]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Start]:
+    """Starts servers; they are gone when the test ends."""
+    started: list[ServerProcess] = []
+
+    async def start(*flags: object) -> ServerProcess:
+        started.append(ServerProcess(*map(str, flags)))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        await server.kill()
+
+
+async def names(server: ServerProcess) -> set[str]:
+    """The services that a server shows."""
+    connection = await server.connected()
+    answer = await connection.ask("GET", "/v1/catalog/services")
+    await connection.close()
+    return set(msgspec.json.decode(answer.body))
+
+
+async def put(server: ServerProcess, path: str, body: bytes = b"") -> None:
+    connection = await server.connected()
+    answer = await connection.ask("PUT", path, body)
+    assert answer.status == 200, answer.body
+    await connection.close()
+
+
+# The way round
+
+
+@pytest.mark.slow
+async def test_from_a_file_to_redis_and_back_under_running_servers(
+    serve: Start, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The servers go on throughout; both stores hold the same, and are the same server."""
+    url = empty_namespace(request.getfixturevalue("redis_server"))
+    first = await serve("--data-dir", tmp_path / "a", "--node", "first")
+    other = await serve("--store", url, "--node", "other")
+    for number in range(30):
+        await put(first, "/v1/agent/service/register", b'{"Name": "web%d", "Check": {"TTL": "1h"}}' % number)
+    await put(other, "/v1/agent/service/register", b'{"Name": "old"}')
+
+    file = tmp_path / "backup.tgz"
+    saved = await command("backup", "--data-dir", tmp_path / "a", file)
+    assert saved.code == 0, saved.err
+    assert {name: saved.rows[name] for name in ("nodes", "services", "checks")} == {
+        "nodes": "1", "services": "31", "checks": "31",
+    }  # fmt: skip
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir() if "partial" in one.name] == []
+
+    restored = await command("restore", "--yes", "--store", url, file)
+    assert restored.code == 0, restored.err
+    wanted = {"consul", *(f"web{number}" for number in range(30))}
+    while await names(other) != wanted:
+        await asyncio.sleep(0.01)
+    await put(other, "/v1/agent/check/pass/service:web7")
+
+    checked = await command("verify", "--store", url)
+    assert checked.code == 0, checked.err
+    assert int(checked.rows["index"]) > int(saved.rows["index"])
+
+    await put(other, "/v1/agent/service/deregister/web7")
+    back = await command("backup", "--store", url, "-")
+    assert back.code == 0, back.err
+    assert (await command("restore", "--data-dir", tmp_path / "b", "-", given=back.out)).code == 0
+    again = await command("verify", "--data-dir", tmp_path / "b")
+    assert (again.code, again.rows["digest"]) == (0, back.rows["digest"])
+    assert again.rows["services"] == "30"
+    second = await serve("--data-dir", tmp_path / "b")
+    assert await names(second) == wanted - {"web7"}
+    connection = await second.connected()
+    own = msgspec.json.decode((await connection.ask("GET", "/v1/agent/self")).body)
+    await connection.close()
+    assert own["Config"]["NodeName"] == "first"
+
+
+async def test_nothing_is_lost_on_the_way_through_redis(
+    folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = empty_namespace(request.getfixturevalue("redis_server"))
+    file = tmp_path / "backup.tgz"
+    digests = [(await command("backup", "--data-dir", folder, file)).rows["digest"]]
+    digests.append((await command("restore", "--store", url, file)).rows["digest"])
+    digests.append((await command("backup", "--store", url, file)).rows["digest"])
+    digests.append((await command("restore", "--data-dir", folder, "--yes", file)).rows["digest"])
+    digests.append((await command("verify", "--data-dir", folder)).rows["digest"])
+    assert len(set(digests)) == 1
+
+
+@pytest.mark.slow
+async def test_an_entry_that_stops_the_server_is_passed_over_as_it_says_itself(serve: Start, tmp_path: Path) -> None:
+    folder = await filled(tmp_path / "data", POISON, encoded(register("db")))
+    with pytest.raises(NotStarted) as stopped:
+        await serve("--data-dir", folder)
+    said = re.search(r"'registry (repair --skip \d+)'", str(stopped.value))
+    assert said is not None, stopped.value
+    broken = await command("verify", "--data-dir", folder)
+    assert broken.code == 1
+    assert said[1] in broken.rows["fault"]
+
+    repaired = await command(*said[1].split(), "--data-dir", folder)
+    assert (repaired.code, repaired.out) == (0, b""), repaired.err
+    server = await serve("--data-dir", folder)
+    assert await names(server) == {"consul", "web", "db"}
+    await put(server, "/v1/agent/service/register", b'{"Name": "later"}')
+    await server.kill()
+    await server.start()
+    assert await names(server) == {"consul", "web", "db", "later"}
+    checked = await command("verify", "--data-dir", folder)
+    assert (checked.code, checked.rows["skipped"]) == (0, "1")
+
+
+async def test_a_poisoned_entry_in_redis_is_passed_over_too(
+    folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = empty_namespace(request.getfixturevalue("redis_server"))
+    log = open_log(url, now=lambda: 0.0, elapsed=lambda: 0.0, writer="maker")
+    await log.open()
+    for number, payload in enumerate((encoded(start_server()), POISON, encoded(register("web"))), 1):
+        assert isinstance(await log.append(number, [Record(payload)]), Stored)
+    await log.close()
+    assert (await command("verify", "--store", url)).code == 1
+    assert "--skip 2" in (await command("backup", "--store", url, tmp_path / "b.tgz")).line
+    assert (await command("repair", "--store", url, "--skip", 2)).code == 0
+    checked = await command("verify", "--store", url)
+    assert (checked.code, checked.rows["services"]) == (0, "2")
+
+
+# What is refused
+
+
+async def test_repair_says_why_it_cannot(folder: Path, tmp_path: Path) -> None:
+    assert "no entry 9; nothing was changed" in (await command("repair", "--data-dir", folder, "--skip", 9)).line
+    file = tmp_path / "backup.tgz"
+    await command("backup", "--data-dir", folder, file)
+    await command("restore", "--data-dir", folder, file, "--yes")
+    ended = await command("repair", "--data-dir", folder, "--skip", 2)
+    assert (ended.code, "snapshot has taken entry 2 in" in ended.line) == (1, True)
+    assert (await command("repair", "--data-dir", folder)).code == 2
+
+
+async def test_what_is_stored_is_replaced_only_when_that_was_said(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "backup.tgz"
+    before = await command("backup", "--data-dir", folder, file)
+    ended = await command("restore", "--data-dir", folder, file)
+    assert (ended.code, "--yes" in ended.line) == (2, True)
+    after = await command("verify", "--data-dir", folder)
+    assert after.rows["index"] == before.rows["index"]
+    assert (await command("restore", "--data-dir", tmp_path / "empty", file)).code == 0
+
+
+@pytest.mark.slow
+async def test_a_store_that_a_server_holds_is_read_but_not_changed(serve: Start, folder: Path, tmp_path: Path) -> None:
+    server = await serve("--data-dir", folder)
+    file = tmp_path / "backup.tgz"
+    assert (await command("backup", "--data-dir", folder, file)).code == 0
+    assert (await command("verify", "--data-dir", folder)).code == 0
+    for words in (("restore", "--yes", file), ("repair", "--skip", "1")):
+        ended = await command(*words, "--data-dir", folder)
+        assert (ended.code, f"in use by process {server.pid}" in ended.line) == (1, True)
+    await put(server, "/v1/agent/service/register", b'{"Name": "later"}')
+
+
+async def test_a_damaged_file_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "backup.tgz"
+    before = await command("backup", "--data-dir", folder, file)
+    whole = await asyncio.to_thread(file.read_bytes)
+    for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:100] + b"xxx" + whole[103:], b"", b"hello"):
+        await asyncio.to_thread(file.write_bytes, damaged)
+        ended = await command("restore", "--data-dir", folder, "--yes", file)
+        assert (ended.code, "nothing was changed" in ended.line) == (1, True)
+    after = await command("verify", "--data-dir", folder)
+    assert (after.rows["index"], after.rows["digest"]) == (before.rows["index"], before.rows["digest"])
+
+
+async def test_a_damaged_store_is_not_backed_up_and_an_older_backup_stays(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "backup.tgz"
+    await command("backup", "--data-dir", folder, file)
+    before = await asyncio.to_thread(file.read_bytes)
+    await asyncio.to_thread(_damage, folder)
+    ended = await command("backup", "--data-dir", folder, file)
+    assert (ended.code, "record 2 is damaged" in ended.line) == (1, True)
+    assert await asyncio.to_thread(file.read_bytes) == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["backup.tgz", "data"]
+    checked = await command("verify", "--data-dir", folder)
+    assert (checked.code, "record 2 is damaged" in checked.rows["fault"]) == (1, True)
+
+
+def _damage(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "registry.db")
+    with connection:
+        connection.execute("UPDATE records SET payload = 'x' WHERE idx = 2")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["backup", "--store", "memory:", "FILE"], 2, "store: memory:"),
+        (["verify", "--store", "memory:"], 2, "store: memory:"),
+        (["restore", "--store", "nonsense", "FILE"], 2, "store: no backend"),
+        (["backup", "--store", "sqlite:x", "FILE"], 2, "store: a SQLite store is written"),
+        (["backup", "--store", "redis://:pw@127.0.0.1:1", "FILE"], 1, "does not answer"),
+        (["verify", "--data-dir", "NOWHERE"], 1, "there is no store at"),
+        (["backup", "--data-dir", "NOWHERE", "FILE"], 1, "there is no store at"),
+        (["restore", "--data-dir", "NOWHERE", "NOFILE"], 1, "No such file"),
+        (["backup", "--data-dir", "DATA", "NOWHERE/x/y"], 1, "No such file"),
+        (["backup", "--data-dir", "DATA", "DATA"], 1, "is a directory"),
+        (["repair", "--data-dir", "DATA", "--skip", "0"], 2, "--skip"),
+        (["backup", "--data-dir", "DATA"], 2, "FILE"),
+    ],
+)
+async def test_a_mistake_is_one_line_and_its_exit_code(
+    folder: Path, tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    if words[0] == "restore" and "FILE" in words:
+        await command("backup", "--data-dir", folder, tmp_path / "FILE")
+    places = {"FILE": "FILE", "NOFILE": "NOFILE", "NOWHERE": "NOWHERE", "DATA": "data", "NOWHERE/x/y": "NOWHERE/x/y"}
+    ended = await command(*(str(tmp_path / places[word]) if word in places else word for word in words))
+    assert (ended.code, said in ended.line) == (code, True), ended
+    assert "pw" not in ended.err
+    assert not (tmp_path / "NOWHERE").exists()
+
+
+async def test_an_empty_store_is_no_backup(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A mistyped namespace must not give a file that looks like one."""
+    url = empty_namespace(request.getfixturevalue("redis_server"))
+    ended = await command("backup", "--store", url, tmp_path / "backup.tgz")
+    assert (ended.code, "holds nothing to back up" in ended.line) == (1, True)
+    assert list(tmp_path.iterdir()) == []
