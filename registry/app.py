@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from registry import __version__
+from registry import __version__, notify
 from registry.api.dialects.consul.dialect import ConsulDialect
 from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
 from registry.api.dialects.own import OwnDialect
@@ -409,8 +409,12 @@ async def _run(settings: Settings, link: "Link | None") -> int:
         if not await app.start_unless_stopped():
             return 0
         gc.freeze()
+        if link is None:
+            notify.ready()  # of several workers the supervisor says it
         return await app.until_stopped()
     finally:
+        if link is None:
+            notify.stopping()
         await app.close()
         await loop.run_in_executor(None, app.events.close)
 
@@ -431,10 +435,13 @@ def _listen_to_signals(app: App, *, alone: bool) -> None:
 
 
 async def _reload(app: App) -> None:
+    notify.reloading()
     try:
         await app.reload()
     except (SettingsError, LogError) as error:
         app.events.agent.error("Reload failed; nothing changed", error=str(error))
+    finally:
+        notify.ready()
 
 
 def _raise_file_limit() -> None:

@@ -58,8 +58,12 @@ def opened(name: str) -> Iterator[BinaryIO]:
             with open(name, "rb") as file:
                 yield file
     except ArchiveDamaged as error:
-        shown = "standard input" if name == STREAM else name
-        raise ArchiveDamaged(f"{shown} cannot be restored, and nothing was changed: {error}") from None
+        raise ArchiveDamaged(f"{shown(name)} cannot be restored, and nothing was changed: {error}") from None
+
+
+def shown(name: str) -> str:
+    """How a file that is read is called."""
+    return "standard input" if name == STREAM else name
 
 
 def _sync_directory(directory: Path) -> None:

@@ -67,7 +67,7 @@ def restore(store: Store, file: str, talk: Talk, *, agreed: Callable[[str], bool
 
     async def put_in(log: Log) -> int:
         newest = (await log.newest()).index
-        question = f"This replaces all that {store.shown} holds (up to index {newest}) by {file}"
+        question = f"This replaces all that {store.shown} holds (up to index {newest}) by {files.shown(file)}"
         if newest and not agreed(question):
             return 0
         index = await put_back(log, found.state, found.summary.size, partial(talk.progress, "writing", unit="bytes"))
@@ -81,7 +81,7 @@ def restore(store: Store, file: str, talk: Talk, *, agreed: Callable[[str], bool
     if not index:
         talk.done("Nothing was changed")
         return FAILED
-    talk.done(f"{store.shown} is restored from {file}")
+    talk.done(f"{store.shown} is restored from {files.shown(file)}")
     talk.results(rows_of(found.summary._replace(index=index)))
     return 0
 
@@ -109,7 +109,7 @@ def verify(store: Store, talk: Talk) -> int:
 
     faults: list[str] = []
     rows = _with(store, Role.READER, look)
-    talk.done(f"{store.shown}: {'all is well' if not faults else 'it is damaged'}")
+    talk.done(f"{store.shown}: {'all is well' if not faults else 'not all is well'}")
     talk.results([*rows, *(("fault", fault) for fault in faults)])
     return FAILED if faults else 0
 

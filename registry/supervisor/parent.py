@@ -12,6 +12,7 @@ import socket
 import time
 from contextlib import ExitStack
 
+from registry import notify
 from registry.errors import LogError, RegistryError
 from registry.settings import Settings
 from registry.supervisor.birth import EXIT_FAILED, EXIT_SETTINGS, Closeable, Work, born, last_words
@@ -171,13 +172,17 @@ class Supervisor:
             match message:
                 case Ready():
                     child.serving_since = time.monotonic()
-                    self._started = self._started or all(
-                        slot.child is not None and slot.child.serving_since is not None for slot in self._slots
-                    )
+                    self._note_started()
                 case Leave():
                     self._stop()
                 case Ask() | Answer() | Watch() | Said():
                     self._exchange.take(child, message)
+
+    def _note_started(self) -> None:
+        """The start is over once every worker serves."""
+        if not self._started and all(slot.child is not None and slot.child.serving_since for slot in self._slots):
+            self._started = True
+            notify.ready()
 
     # Death
 
@@ -236,6 +241,7 @@ class Supervisor:
         if self._stopping:
             return
         self._stopping = True
+        notify.stopping()
         self._kill_at = time.monotonic() + self._settings.shutdown_grace_seconds + _STORE_SECONDS
         for child in self._children():
             child.channel.send(Stop())

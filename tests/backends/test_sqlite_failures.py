@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from registry.errors import LogUnavailable
-from registry.log.base import NotStored, Stored, Unknown
+from registry.log.base import NotStored, Reset, Stored, Unknown
 from registry.log.directory import DirectoryLock
 from registry.log.group import Seats
 from registry.log.local import LocalLog
 from registry.log.sequencer import Sequencer
-from registry.log.sqlite import SqliteStorage
+from registry.log.sqlite import SqliteLog, SqliteStorage
 from registry.log.sqlite_file import SqliteFile
 from registry.log.sqlite_schema import connect
 from tests.backends.stores import Clock, Reader, each, records
@@ -29,11 +29,12 @@ def io_error() -> sqlite3.OperationalError:
 
 
 class Disk:
-    """Makes connections. The next inserts fail as listed; `away`: no file opens; not `syncs`: no checkpoint."""
+    """Makes connections. Next inserts and commits fail as listed; `away`: no file opens; not `syncs`: no checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.faults: deque[str] = deque()
+        self.commits: deque[str] = deque()
         self.away = False
         self.syncs = True
         self.opened = 0
@@ -56,9 +57,10 @@ class FailingConnection:
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         if "checkpoint(" in statement and not self._disk.syncs:
             raise io_error()
-        if not statement.startswith("INSERT") or not self._disk.faults:
+        faults = self._disk.commits if statement == "COMMIT" else self._disk.faults
+        if not statement.startswith(("INSERT", "COMMIT")) or not faults:
             return self._connection.execute(statement, *values)
-        if self._disk.faults.popleft() == AFTER:
+        if faults.popleft() == AFTER:
             self._connection.execute(statement, *values)
         raise io_error()
 
@@ -144,3 +146,59 @@ async def test_a_file_that_vanished_is_not_made_anew(log: LocalLog, disk: Disk) 
     assert isinstance(await log.append(2, records(b"two")), Unknown)
     assert isinstance(await log.append(3, records(b"three")), NotStored)
     assert not disk.path.exists()
+
+
+async def test_a_restore_whose_commit_left_nothing_changes_nothing(log: LocalLog, disk: Disk, clock: Clock) -> None:
+    disk.commits.append(BEFORE)
+    with pytest.raises(LogUnavailable, match="disk I/O error"):
+        await log.restore(0, 1.0, each(b"chunk"))
+    assert await log.append(2, records(b"two")) == Stored(2, clock.unix)
+    assert await Reader(log, 0).payloads(2) == [b"one", b"two"]
+
+
+async def test_a_restore_whose_commit_is_in_the_file_is_done(log: LocalLog, disk: Disk) -> None:
+    disk.commits.append(AFTER)
+    index = await log.restore(0, 1.0, each(b"chunk"))
+    reset = await Reader(log, 0).next()
+    assert isinstance(reset, Reset)
+    assert (reset.index, reset.chunks) == (index, (b"chunk",))
+    outcome = await log.append(2, records(b"two"))
+    assert isinstance(outcome, Stored)
+    assert outcome.first == index + 1
+
+
+async def test_after_a_restore_of_which_nobody_knows_no_lower_index_is_stored(
+    log: LocalLog, disk: Disk, clock: Clock
+) -> None:
+    """The process goes on refusing writes; at its next start it finds what the file holds."""
+    put_in = disk.commits.append
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"chunk"
+        put_in(AFTER)
+        disk.away = True
+
+    with pytest.raises(LogUnavailable) as raised:
+        await log.restore(0, 1.0, chunks())
+    assert raised.value.unknown
+    disk.away = False
+    assert isinstance(await log.append(2, records(b"two")), NotStored)
+    await log.close()
+    storage = SqliteStorage(SqliteFile(disk.path), DirectoryLock(disk.path))
+    again = LocalLog("b", storage, Sequencer(storage, now=clock.now, elapsed=clock.elapsed), Seats())
+    await again.open()
+    reset = await Reader(again, 0).next()
+    assert isinstance(reset, Reset)
+    assert reset.chunks == (b"chunk",)
+    await again.close()
+
+
+async def test_a_full_disk_refuses_a_restore_and_leaves_no_rubbish(clock: Clock, tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "registry.db", now=clock.now, elapsed=clock.elapsed, writer="a", max_pages=100)
+    await log.open()
+    await log.append(1, records(b"one"))
+    for _ in range(3):
+        with pytest.raises(LogUnavailable, match="full"):
+            await log.restore(0, 1.0, each(*[b"x" * 100_000] * 10))
+    assert isinstance(await log.restore(0, 1.0, each(b"x" * 100_000)), int)
+    await log.close()

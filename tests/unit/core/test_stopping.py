@@ -83,6 +83,7 @@ async def test_an_entry_that_does_not_decode_stops_the_engine_and_is_named(rig: 
     cause = await cause_of(rig.engine)
     assert isinstance(cause, LogCorrupt)
     assert f"record {outcome.first} of the log" in str(cause)
+    assert f"'registry repair --skip {outcome.first}'" in str(cause)
 
 
 async def test_an_entry_that_breaks_the_state_stops_the_engine_and_is_named(
@@ -95,6 +96,7 @@ async def test_an_entry_that_breaks_the_state_stops_the_engine_and_is_named(
     cause = await cause_of(rig.engine)
     assert isinstance(cause, ApplyFailed)
     assert cause.index == outcome.first
+    assert f"'registry repair --skip {outcome.first}'" in str(cause)
     assert isinstance(cause.__cause__, KeyError)
 
 
