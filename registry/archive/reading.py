@@ -22,8 +22,6 @@ from registry.state.store import State
 LARGEST_NOTE = 1 << 20  # bytes of meta.json and SHA256SUMS, which have some hundreds
 _READ_BYTES = 1 << 16
 _GZIP = 31  # zlib's word for: with the head and the tail of gzip
-_HEAD_BYTES = 12  # gzip's head and the checksum that ours has behind it
-_HAS_HEAD_CRC = 2  # the flag that says so
 
 
 class Backup(NamedTuple):
@@ -95,16 +93,6 @@ class _Inflated:
         self._unpack = zlib.decompressobj(_GZIP)
         self._ready = bytearray()
         self._begun = False
-        self._head = file.read(_HEAD_BYTES)
-        self._check_head()
-
-    def _check_head(self) -> None:
-        """A head that says it is followed by its own checksum is ours; zlib does not look at that."""
-        head, crc = self._head[:-2], self._head[-2:]
-        if len(head) < _HEAD_BYTES - 2 or not head[3] & _HAS_HEAD_CRC:
-            return
-        if head[3] != _HAS_HEAD_CRC or int.from_bytes(crc, "little") != zlib.crc32(head) & 0xFFFF:
-            raise ArchiveDamaged("its first bytes are damaged")
 
     def exactly(self, count: int) -> bytes:
         """The next bytes, as many."""
@@ -132,8 +120,7 @@ class _Inflated:
         """Unpack some more; False at the end of what there is."""
         if self._unpack.eof:
             return False
-        head, self._head = self._head, b""
-        packed = head or self._unpack.unconsumed_tail or self._file.read(_READ_BYTES)
+        packed = self._unpack.unconsumed_tail or self._file.read(_READ_BYTES)
         if not packed:
             return False
         try:

@@ -5,7 +5,6 @@ Source: agent.md §8.3; Go's net.Dial.
 """
 
 import asyncio
-import contextlib
 import ipaddress
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -132,10 +131,3 @@ async def _connected(family: int, kind: int, protocol: int, where: SocketAddress
         made.close()
         raise
     return made
-
-
-async def deaf_close(writer: asyncio.StreamWriter) -> None:
-    """Drop a connection without waiting for what the other side thinks of it."""
-    writer.transport.abort()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()

@@ -12,6 +12,8 @@ WARNING = "warning"
 CRITICAL = "critical"
 STATUSES = frozenset({PASSING, WARNING, CRITICAL})
 
+ALIAS = "alias"  # the type of a check that follows others
+
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE_PREFIX = "_service_maintenance:"
 SERF_HEALTH = "serfHealth"

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from registry.commands import DeregisterLocalCheck, ExpireTtl, RegisterLocalCheck, UpdateCheck
 from registry.errors import InvalidRequest, NotFound
-from registry.model.check import CRITICAL, Check
+from registry.model.check import ALIAS, CRITICAL, Check
 from registry.model.names import fold
 from registry.model.service import Local
 from registry.state.catalog import critical_since, same_check
@@ -45,6 +45,8 @@ def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> Non
         rows.write_check(index, new)
         return
     new = replace(new, status=old.status, output=old.output, create_index=old.create_index)
+    if new.type == ALIAS:  # evaluated within the command: its time begins with what it follows
+        new = replace(new, critical_at=old.critical_at, critical_index=old.critical_index)
     if same_check(new, old) and _same_shown(new, old):
         new = replace(new, modify_index=old.modify_index)
         if new != old:
@@ -105,7 +107,7 @@ def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> N
         return  # the check has moved on to another replica, whose word counts
     if command.ttl and not is_ttl(old):
         raise InvalidRequest("not-ttl", id=command.check_id)
-    _take(rows, index, time, old, command.status, command.output)
+    take_result(rows, index, time, old, command.status, command.output)
 
 
 def is_ttl(check: Check) -> bool:
@@ -120,9 +122,9 @@ def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
     if old is None or old.create_index != command.create_index or not is_ttl(old):
         return
     if old.status == CRITICAL:
-        _take(rows, index, time, old, CRITICAL, old.output)
+        take_result(rows, index, time, old, CRITICAL, old.output)
     else:
-        _take(rows, index, time, old, CRITICAL, expired_output(command.last_output))
+        take_result(rows, index, time, old, CRITICAL, expired_output(command.last_output))
 
 
 def expired_output(last_output: str) -> str:
@@ -135,7 +137,8 @@ def expired_output(last_output: str) -> str:
     return f"{_EXPIRED_AFTER}{last_output}"
 
 
-def _take(rows: Rows, index: int, time: float, old: Check, status: str, output: str) -> None:
+def take_result(rows: Rows, index: int, time: float, old: Check, status: str, output: str) -> None:
+    """Give a check a status and an output, and note since when it is critical; the same as before: nothing."""
     since = critical_since(old, status, index, time)
     if (old.status, old.output) != (status, output):
         rows.write_check(index, replace(old, status=status, output=output, **since))

@@ -10,13 +10,13 @@ from sys import intern
 from msgspec.structs import replace
 
 from registry.model import topic as topics
-from registry.model.check import Check
+from registry.model.check import ALIAS, Check
 from registry.model.names import fold
 from registry.model.node import Node
 from registry.model.service import Instance
 from registry.model.topic import Topic
 from registry.state.indexes import Indexes
-from registry.state.tables import Tables
+from registry.state.tables import Key, Tables
 
 _NODE_WRITE: tuple[Topic, ...] = (
     topics.NODES,
@@ -41,6 +41,13 @@ class Rows(Tables):
         super().__init__()
         self.indexes = Indexes()
         self.touched: dict[Topic, None] = {}
+        self.stirred_aliases: dict[Key, None] = {}  # whose targets the command has changed
+
+    def _stir(self, node: str, service: str) -> None:
+        """Aliases have to be looked at again: what they follow on a node has changed, "" being all of it."""
+        for place in self.aliases_of.get(node, ()):
+            if not service or self.alias_target(self.aliases[place])[1] == service:
+                self.stirred_aliases[place] = None
 
     def _touch(self, some: Iterable[Topic]) -> None:
         touched = self.touched
@@ -82,6 +89,7 @@ class Rows(Tables):
         self.indexes.node.pop(key, None)
 
     def _node_changed(self, index: int, key: str) -> None:
+        self._stir(key, "")
         self._touch(_NODE_WRITE)
         self.touched[(topics.NODE, key)] = None
         self.touched[(topics.NODE_PAGE, key)] = None
@@ -149,6 +157,7 @@ class Rows(Tables):
         self._raise_service(index, name)
         self.touched[(topics.SERVICE, name)] = None
         node = fold(instance.node)
+        self._stir(node, fold(instance.id))
         self.touched[(topics.NODE, node)] = None
         self.touched[(topics.NODE_PAGE, node)] = None
         if instance.connect_name:
@@ -206,6 +215,8 @@ class Rows(Tables):
     def write_check_quietly(self, check: Check) -> None:
         """Replace a check by a row that no catalog reader can tell from the old one."""
         self.put_check_row(check)
+        if check.type == ALIAS:
+            self.stirred_aliases[(fold(check.node), fold(check.id))] = None
         self.touched[topics.LOCAL_CHECKS] = None
 
     def remove_check(self, index: int, check: Check) -> None:
@@ -220,6 +231,9 @@ class Rows(Tables):
         self._check_topics(check)
         self._touch(_CHECK_WRITE)
         node = fold(check.node)
+        self._stir(node, fold(check.service_id))
+        if check.type == ALIAS:
+            self.stirred_aliases[(node, fold(check.id))] = None
         self.touched[(topics.NODE_CHECKS, node)] = None
         self.touched[(topics.NODE_PAGE, node)] = None
         if check.local is not None:

@@ -12,7 +12,7 @@ from registry import commands
 from registry.commands import Command
 from registry.model import topic as topics
 from registry.model.names import fold
-from registry.state import catalog, local, local_checks, members, server
+from registry.state import alias, catalog, local, local_checks, members, server
 from registry.state.changes import Changes
 from registry.state.queries import Queries
 
@@ -60,6 +60,8 @@ class State(Queries):
         self.applied, self.time = index, time
         self.touched = changes.topics
         _APPLY[type(command)](self, index, time, command)
+        if self.stirred_aliases:
+            alias.settle(self, index, time)
 
     def advance(self, index: int, time: float, changes: Changes) -> None:
         """Take in an entry without a command: the log went on at `index` after a gap in its past.

@@ -6,7 +6,7 @@ Nothing here knows what a change means to a watcher (`state/rows.py`) or whether
 
 from typing import TypeVar
 
-from registry.model.check import Check
+from registry.model.check import ALIAS, Check
 from registry.model.coordinate import Coordinate
 from registry.model.member import Member
 from registry.model.names import fold
@@ -51,6 +51,8 @@ class Tables:
         self.local_ids: dict[str, Key] = {}  # exact id of a local instance
         self.local_check_ids: dict[str, Key] = {}
         self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed in time
+        self.aliases: dict[Key, Check] = {}  # local checks that follow others
+        self.aliases_of: dict[str, dict[Key, None]] = {}  # folded node of their target
         self.virtual_numbers: dict[str, int] = {}  # mesh name → N of its address 240.0.0.N
         self.coordinates: dict[str, Coordinate] = {}  # folded node
         self.server = Server()
@@ -140,6 +142,14 @@ class Tables:
             self.local_check_ids[check.id] = place
         if check.critical_at and service and check.runs and check.runs.deregister_critical_service_after_ns > 0:
             self.reapable[place] = check
+        if check.type == ALIAS and check.local is not None and check.runs is not None:
+            self.aliases[place] = check
+            _put(self.aliases_of, self.alias_target(check)[0], place, None)
+
+    def alias_target(self, alias: Check) -> Key:
+        """The node that an alias looks at, and the service on it; "" for the node alone."""
+        assert alias.runs is not None
+        return fold(alias.runs.alias_node or alias.node), fold(alias.runs.alias_service)
 
     def drop_check_row(self, check: Check) -> None:
         """Remove a check and the newest text of it."""
@@ -160,6 +170,8 @@ class Tables:
         if check.local is not None:
             self.local_check_ids.pop(check.id, None)
         self.reapable.pop(place, None)
+        if self.aliases.pop(place, None) is not None:
+            _drop(self.aliases_of, self.alias_target(check)[0], place)
 
     # Mesh addresses
 

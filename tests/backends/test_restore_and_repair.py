@@ -132,6 +132,22 @@ async def test_appends_around_a_restore_never_land_among_lower_indexes(log: Log)
     assert [fault async for fault in log.verify()] == []
 
 
+async def test_an_append_under_way_is_in_front_of_a_restore_or_nowhere(log: Log) -> None:
+    await filled(log, b"one")
+    appending = asyncio.ensure_future(log.append(2, records(b"two")))
+    await asyncio.sleep(0)
+    index = await log.restore(0, 1.0, each(b"chunk"))
+    await appending
+    assert (await log.newest()).index >= index
+    stored = await log.append(3, records(b"three"))
+    assert isinstance(stored, Stored)
+    assert stored.first > index
+    reader = Reader(log, 0)
+    assert isinstance(await reader.next(), Reset)
+    assert await without_gaps(reader, 1) == [b"three"]
+    assert [fault async for fault in log.verify()] == []
+
+
 async def test_no_deadline_of_before_a_restore_passes(log: Log, clock: Clock) -> None:
     await log.deadlines.disarm()
     await log.deadlines.rearm([])

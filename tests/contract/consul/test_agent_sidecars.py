@@ -49,7 +49,7 @@ async def test_a_sidecar_without_checks_gets_two(consul: Client) -> None:
     rows = (await consul.get("/v1/agent/checks")).json
     assert {key: (row["Name"], row["Type"], row["Interval"], row["Status"]) for key, row in rows.items()} == {
         "service:web-sidecar-proxy:1": ("Connect Sidecar Listening", "tcp", "10s", "critical"),
-        "service:web-sidecar-proxy:2": ("Connect Sidecar Aliasing web", "alias", "", "critical"),
+        "service:web-sidecar-proxy:2": ("Connect Sidecar Aliasing web", "alias", "", "passing"),
     }
     await register(consul, "?replace-existing-checks", **with_sidecar(Check={"TTL": "1m"}))
     assert list((await consul.get("/v1/agent/checks")).json) == ["service:web-sidecar-proxy"]
