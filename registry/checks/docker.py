@@ -21,6 +21,7 @@ from registry.model.check import CheckDefinition
 SOCKET = "/var/run/docker.sock"
 _READ_BYTES = 65536
 _HEAD_BYTES = 65536  # the limit of a stream reader for the head of an answer
+_ANSWER_BYTES = 1 << 20  # of what the daemon itself says
 
 
 class _Refused(Exception):
@@ -117,7 +118,7 @@ class DockerProbe:
             head = f"{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\n"
             writer.write(f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent)
             status = int((await reader.readuntil(b"\r\n\r\n")).split(None, 2)[1])
-            kept = output if output is not None and status == 200 else Tail(self._limit)
+            kept = output if output is not None and status == 200 else Tail(_ANSWER_BYTES)
             while data := await reader.read(_READ_BYTES):
                 kept.write(data)
             return _Answer(status, kept.text())

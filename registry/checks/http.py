@@ -148,7 +148,7 @@ class HttpProbe:
             return f"dial tcp {where}: connect: {gotext.errno_text(error.os_error)}"
         if isinstance(error, aiohttp.ClientResponseError):
             return f"net/http: HTTP/1.x transport connection broken: malformed HTTP response: {error.message}"
-        return gotext.peer_text(error)
+        return "EOF" if isinstance(error, aiohttp.ServerDisconnectedError) else gotext.peer_text(error)
 
 
 class _Request:

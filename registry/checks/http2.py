@@ -13,6 +13,8 @@ from registry.checks import gotext
 
 _READ_BYTES = 65536
 _MOST_BYTES = 1 << 20  # of an answer whose useful part is a few bytes
+_LENGTH_BYTES = 3  # at the beginning of each frame
+_LONGEST_FRAME = 16384  # that we have said we take
 
 
 class PeerError(Exception):
@@ -40,6 +42,13 @@ class Conversation:
 
         self._h2.initiate_connection()
         self._writer.write(self._h2.data_to_send())
+        try:
+            begun = await self._reader.readexactly(_LENGTH_BYTES)
+        except (EOFError, OSError) as error:
+            raise PeerError(gotext.peer_text(error)) from None
+        if int.from_bytes(begun) > _LONGEST_FRAME:  # it speaks something else; h2 would wait for the whole frame
+            raise PeerError("http2: frame too large")
+        self._h2.receive_data(begun)
         while not any(isinstance(event, RemoteSettingsChanged) for event in self._pending):
             self._pending += await self._read()
 

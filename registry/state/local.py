@@ -13,6 +13,7 @@ from registry.commands import DeregisterLocal, LocalService, Reap, RegisterLocal
 from registry.errors import InvalidRequest, NotFound, RequestError
 from registry.model.addresses import with_default_addresses
 from registry.model.check import (
+    ALIAS,
     CRITICAL,
     NODE_MAINTENANCE,
     SERVICE_MAINTENANCE_PREFIX,
@@ -270,6 +271,8 @@ def _same_check(rows: Rows, check: Check, owner: Instance | None, local: Local) 
         create_index=stored.create_index,
         modify_index=stored.modify_index,
     )
+    if check.type == ALIAS:
+        as_stored = replace(as_stored, critical_at=stored.critical_at, critical_index=stored.critical_index)
     return as_stored == stored
 
 

@@ -1,12 +1,13 @@
 """Real targets for checks: servers of each kind on a free port, with certificates made for the test run."""
 
 import asyncio
+import socket
+import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-import ssl
 
 import pytest
 
@@ -109,8 +110,6 @@ async def old_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 @pytest.fixture
 def closed_port() -> Iterator[int]:
     """A port that is bound, so nobody else gets it, and that takes no connection."""
-    import socket
-
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
