@@ -12,7 +12,9 @@ import secrets
 import signal
 import socket
 import sys
+import traceback
 import uuid
+from collections.abc import Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +31,13 @@ from registry.api.processes import OneProcess
 from registry.api.server import Listener
 from registry.api.standing import Standing
 from registry.api.witness import Witness
+from registry.checks.means import Means
+from registry.checks.runner import CheckRunner, Parts
 from registry.clock import Clock, SystemClock
 from registry.commands import ReplaceFileRows, StartServer
 from registry.commands.codec import LEVEL
 from registry.core.engine import Engine, Options
+from registry.duties import Duties
 from registry.errors import Conflict, LogError, LogUnavailable, RequestError, SettingsError
 from registry.events import Events
 from registry.log.base import Log
@@ -100,6 +105,7 @@ class App:
             random=self._chance, observer=Witness(self.metrics, self.events),
         )  # fmt: skip
         self._standing = Standing(self.engine, self.metrics, self.events, self.clock)
+        self._duties = Duties(self.engine, self.clock)
         self.edge = Edge(
             self.engine,
             (OwnDialect(), _consul(settings)),
@@ -139,8 +145,23 @@ class App:
         for port in ports:
             self._listen(port)
         self._announce()
+        self._duties.start(self._runner())
+        self.metrics.checks = self._duties.figures
         if self._link is not None:
             self._link.ready()
+
+    def _runner(self) -> CheckRunner:
+        """Who runs the checks that are this process's."""
+        means = Means(output_max_bytes=self.settings.check_output_max_bytes)
+        report, failed = self._duties.report, self._check_failed
+        return CheckRunner(Parts(report=report, clock=self.clock, chance=self._chance, failed=failed, means=means))
+
+    def _check_failed(self, key: Hashable, error: Exception) -> None:
+        """A fault of ours in a probe: told with its trace, and the check is critical until it is mended."""
+        self.events.agent.error(
+            "A check could not be run", check=str(key),
+            exception="".join(traceback.format_exception(error)).rstrip(),
+        )  # fmt: skip
 
     def _ports(self) -> tuple[int, ...]:
         """The ports to listen on: the supervisor has them reserved, a process that is alone sees for itself."""
@@ -196,6 +217,7 @@ class App:
         if self._listener is not None:
             self._listener.pre_shutdown()
             await self._listener.shutdown(self.settings.shutdown_grace_seconds)
+        await self._duties.stop()
         await self.engine.stop()
         if self._link is not None:
             self._link.close()

@@ -9,12 +9,13 @@ import gc
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from registry.api.metrics_figures import (
     OTHER,
     CacheFigures,
+    CheckFigures,
     EndpointCounts,
     Figures,
     HistogramFigures,
@@ -97,6 +98,7 @@ class Metrics:
         self.collections = 0
         self.collection_seconds = 0.0
         self.intervals = Intervals(self._recent, self._begin_anew)
+        self.checks: Callable[[], CheckFigures] | None = None  # of whoever runs checks here
         self._engine: Engine | None = None
         self._failed_at: float | None = None  # elapsed seconds of the last append that failed
         self._armed_at: float | None = None
@@ -240,5 +242,6 @@ class Metrics:
             collection_seconds=self.collection_seconds,
             cache=cache_figures(engine) if engine is not None else CacheFigures(),
             sizes=state_sizes(engine) if engine is not None else StateSizes(),
+            checks=self.checks() if self.checks is not None else CheckFigures(),
             store=self._store(engine) if engine is not None else StoreFigures(),
         )

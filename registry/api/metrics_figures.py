@@ -73,6 +73,22 @@ class StoreFigures(Struct, frozen=True):
         )
 
 
+class CheckFigures(Struct, frozen=True):
+    """Checks that this process runs: how many, what they found, how long they took, how late they began.
+
+    `results` are by type and status, before thresholds; `errors` are faults of ours in a probe.
+    """
+
+    given: int = 0
+    running: int = 0
+    queued: int = 0
+    results: dict[tuple[str, str], int] = {}
+    seconds: dict[str, HistogramFigures] = {}
+    lag: HistogramFigures = HistogramFigures((), (0,), 0.0)
+    cancelled: int = 0
+    errors: int = 0
+
+
 class StateSizes(Struct, frozen=True):
     """Rows of the state; `checks` by status. `members` are the replicas, 0 where nobody tells them apart."""
 
@@ -103,6 +119,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     cache: CacheFigures
     sizes: StateSizes
     store: StoreFigures = StoreFigures()
+    checks: CheckFigures = CheckFigures()
 
 
 def cache_figures(engine: "Engine") -> CacheFigures:

@@ -49,6 +49,7 @@ class _Families(Collector):
         yield from self._log()
         yield from self._store()
         yield from self._sizes()
+        yield from self._checks()
         yield _counter("gc_collections", "Runs of the garbage collector.", (), {(): self._figures.collections})
         yield _counter(
             "gc_pause_seconds", "Time that all runs of the garbage collector took.", (),
@@ -123,6 +124,21 @@ class _Families(Collector):
         yield _gauge("instances", "Service instances in the catalog.", (), {(): sizes.instances})
         checks = {(status,): count for status, count in sizes.checks.items()}
         yield _gauge("checks", "Health checks by status.", ("status",), checks)
+
+    def _checks(self) -> Iterator[Metric]:
+        figures = self._figures.checks
+        yield _gauge("checks_run_here", "Checks that this process runs.", (), {(): figures.given})
+        yield _gauge("check_runs_in_flight", "Checks that are looking at their targets.", (), {(): figures.running})
+        yield _gauge("check_runs_queued", "Checks that are due and wait for others to end.", (), {(): figures.queued})
+        yield _counter("check_results", "Runs of checks, by what they found, before thresholds.", ("type", "status"),
+                       figures.results)  # fmt: skip
+        seconds = HistogramMetricFamily(f"{PREFIX}_check_seconds", "Time that a run of a check took.", labels=("type",))
+        for kind, found in figures.seconds.items():
+            seconds.add_metric([kind], *_buckets(found))
+        yield seconds
+        yield _histogram("check_lag_seconds", "How long after its time a run began.", figures.lag)
+        yield _counter("check_runs_cancelled", "Runs cut off, since their check was gone.", (), {(): figures.cancelled})
+        yield _counter("check_errors", "Faults of the registry in a run of a check.", (), {(): figures.errors})
 
 
 Samples = Mapping[Any, float]  # by the values of the labels

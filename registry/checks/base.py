@@ -4,7 +4,7 @@ Owns the words that probes and the runner share. What a type does is in the file
 Source: agent.md §8.3, §8.5.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
 from registry.model.check import CRITICAL, PASSING, WARNING, CheckDefinition
@@ -27,33 +27,6 @@ class Probe(Protocol):
 
     async def run(self) -> Result:
         """Look once, within the timeout of the check; a failure of the target is a result, not an error."""
-
-
-class Target(NamedTuple):
-    """What an alias check follows; `node` is empty for the local node."""
-
-    node: str
-    service_id: str
-
-
-class Opinion(NamedTuple):
-    """A check of a target, as far as an alias check looks at it."""
-
-    name: str
-    status: str
-    output: str
-    service_id: str
-
-
-class Standing(NamedTuple):
-    """What is known of the target of an alias check.
-
-    `checks` are those of the service and those of the whole node, in the order of their ids.
-    """
-
-    node_known: bool
-    service_known: bool
-    checks: Sequence[Opinion]
 
 
 def passing(output: str) -> Result:

@@ -6,11 +6,10 @@ Source: agent.md §8.3.
 """
 
 import asyncio
-import contextlib
 
 from registry.checks.base import Result, Tail, critical, passing, timeout_seconds
 from registry.checks.means import Means
-from registry.checks.script import TIMEOUT_SECONDS, CannotStart, kill, start
+from registry.checks.script import TIMEOUT_SECONDS, CannotStart, end, start
 from registry.model import duration
 from registry.model.check import CheckDefinition
 
@@ -41,9 +40,7 @@ class OsServiceProbe:
         except TimeoutError:
             return critical(f"Timed out ({duration.text(round(self._seconds * 1e9))}) running check")
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    kill(process)
+            await end(process)
         if _NO_SYSTEMD in output.text():
             return critical("not implemented")
         return passing(f'Service "{self._unit}" is healthy') if code == 0 else self._unwell(output.text().strip())

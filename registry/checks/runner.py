@@ -2,7 +2,7 @@
 
 Owns when each check is looked at, how many at a time, and the end of all of it. It owns neither the stored
 status nor the choice of the checks: `run` and `stop` say which, `report` takes what they found.
-Source: agent.md §8.3, §8.6, §8.7; DESIGN.md §4.
+Source: agent.md §8.3, §8.7; DESIGN.md §4.
 """
 
 import asyncio
@@ -10,8 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from registry.checks import alias
-from registry.checks.base import Key, Probe, Result, Standing, Target, critical
+from registry.checks.base import Key, Probe, Result, critical
 from registry.checks.figures import Figures, Spread
 from registry.checks.means import Means
 from registry.checks.schedule import FirstRuns, interval_seconds
@@ -23,7 +22,6 @@ from registry.model.check import CheckDefinition
 MOST_AT_ONCE = 1000  # probes under way: a file each, and a process for some
 
 Report = Callable[[Key, Result], object]
-Statuses = Callable[[Target], Standing]
 Failed = Callable[[Key, Exception], object]
 
 
@@ -31,7 +29,6 @@ class Parts(NamedTuple):
     """What the runner is given. `chance` is uniform in [0, 1); `failed` is told of errors of ours in a probe."""
 
     report: Report
-    statuses: Statuses
     clock: Clock
     chance: Callable[[], float]
     failed: Failed
@@ -50,7 +47,6 @@ class _Job:
         "kind",
         "probe",
         "queued",
-        "target",
         "task",
         "thresholds",
         "timer",
@@ -60,7 +56,6 @@ class _Job:
         self.key = key
         self.definition = definition
         self.kind: Kind | None = kind_of(definition)
-        self.target = None if self.kind else alias.target_of(definition)
         self.probe: Probe | None = None
         self.thresholds: Thresholds | None = None
         self.timer: TimerHandle | None = None
@@ -77,7 +72,6 @@ class CheckRunner:
         self._clock = parts.clock
         self._most_at_once = most_at_once
         self._jobs: dict[Key, _Job] = {}
-        self._aliases: dict[Key, _Job] = {}
         self._queue: deque[_Job] = deque()
         self._first = FirstRuns(parts.chance)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,10 +79,10 @@ class CheckRunner:
         self._closed = False
 
     def run(self, key: Key, definition: CheckDefinition, *, taken_over: bool = False) -> None:
-        """Run this check from now on; an alias check is looked at before this returns.
+        """Run this check from now on.
 
-        A check that runs already with the same definition goes on in its schedule, with fresh thresholds. TTL
-        checks are nobody's to run and only stop what ran under the key.
+        A check that runs already with the same definition goes on in its schedule, with fresh thresholds. TTL and
+        alias checks are nobody's to run and only stop what ran under the key.
 
         Args:
             taken_over: it ran elsewhere until now, so its first result is one of many to its thresholds.
@@ -99,23 +93,17 @@ class CheckRunner:
         if job is not None and job.definition == definition:
             if job.thresholds is not None and not taken_over:
                 job.thresholds.reset()
-            if job.target is not None:
-                self._look(job)
             return
         self.stop(key)
         job = _Job(key, definition)
         if job.kind is not None:
             self._begin(job, settled=taken_over)
-        elif job.target is not None:
-            self._jobs[key] = self._aliases[key] = job
-            self._look(job)
 
     def stop(self, key: Key) -> None:
         """Forget the check. A probe under way is cancelled and reports nothing any more."""
         job = self._jobs.pop(key, None)
         if job is None:
             return
-        self._aliases.pop(key, None)
         if job.timer is not None:
             job.timer.cancel()
         if job.first:
@@ -126,18 +114,6 @@ class CheckRunner:
         if job.task is not None:
             job.task.cancel()
             self._figures.cancelled += 1
-
-    def target_changed(self, node: str, service_id: str) -> None:
-        """Look again at the alias checks of a service, or of all on its node when `service_id` is empty.
-
-        `node` is empty for the local node; names are compared without regard to case.
-        """
-        for job in [*self._aliases.values()]:
-            followed = job.target
-            if followed is None or followed.node.lower() != node.lower():
-                continue
-            if service_id in ("", followed.service_id):
-                self._look(job)
 
     def figures(self) -> Figures:
         """What was counted; the same object each time, brought up to date."""
@@ -153,16 +129,6 @@ class CheckRunner:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._parts.means.close()
-
-    def _look(self, job: _Job) -> None:
-        """Evaluate an alias check, and again in a minute if nothing changes before."""
-        assert job.target is not None  # only alias checks come here
-        if job.timer is not None:
-            job.timer.cancel()
-        job.timer = self._clock.call_later(alias.EVERY_SECONDS, lambda: self._look(job))
-        result = alias.verdict(job.target, self._parts.statuses(job.target))
-        self._count("alias", result, 0.0)
-        self._parts.report(job.key, result)
 
     def _begin(self, job: _Job, *, settled: bool) -> None:
         assert job.kind is not None  # looked at by `run`
@@ -200,7 +166,7 @@ class CheckRunner:
             self._start(self._queue.popleft())
 
     async def _once(self, job: _Job) -> None:
-        assert job.kind is not None  # alias checks are not started
+        assert job.kind is not None  # others are not begun
         assert job.probe is not None
         assert job.thresholds is not None
         began = self._clock.elapsed()

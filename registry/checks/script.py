@@ -55,6 +55,15 @@ def kill(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill what still runs and wait until it is gone; not for those who left the group and hold the pipe."""
+    if process.returncode is None:
+        kill(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await process.wait()
+
+
 class ScriptProbe:
     """Runs the program of the check."""
 
@@ -76,8 +85,7 @@ class ScriptProbe:
         except TimeoutError:
             return await self._timed_out(process, output)
         finally:
-            if process.returncode is None:
-                kill(process)
+            await end(process)
         return Result(status_of_exit(code), output.captured())
 
     async def _timed_out(self, process: asyncio.subprocess.Process, output: Tail) -> Result:

@@ -7,7 +7,7 @@ Source: agent.md §8.3; Go's net/url and net/http.
 import os
 import re
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from registry.checks.dial import is_ip
 from registry.checks.gotext import quoted
@@ -90,8 +90,3 @@ def _excepted(host: str, exceptions: str) -> bool:
         if each == "*" or (each and (host == each.lstrip(".") or host.endswith("." + each.lstrip(".")))):
             return True
     return False
-
-
-def port_of(text: str, scheme: str) -> int:
-    """The port that the url leads to."""
-    return urlsplit(text).port or (443 if scheme == "https" else 80)

@@ -1,4 +1,4 @@
-"""Signs of life: beats of TTL checks, and the texts that come with them.
+"""Signs of life: beats of TTL checks, results of the others, and the texts that come with them.
 
 Owns what a beat costs: nothing but a moved deadline while its status stays the same. Its text is shown by the
 agent's reads at once, handed to the other processes on the log, and reaches the log itself later. Deadlines
@@ -158,6 +158,17 @@ class Beats:
         if check is None or check.status != status or not is_ttl(check) or self._in_flight(check_id):
             return None
         return check
+
+    def report(self, check_id: str, create_index: int, status: str, output: str) -> None:
+        """As `Engine.report`."""
+        check = self._state.local_check(check_id)
+        if check is None or check.create_index != create_index or self._writes.ended:
+            return
+        if check.status == status and (status != CRITICAL or check.critical_at):
+            self.lay(check_id, output)
+            return
+        runner = self._log.writer if self._state.members else ""
+        self._writes.submit(UpdateCheck(check_id, status, output, create_index, runner=runner))
 
     # Texts
 

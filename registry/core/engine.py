@@ -10,7 +10,7 @@ reader sees all of it or nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -32,6 +32,7 @@ from registry.state.changes import Changes
 from registry.state.snapshot import Frozen
 from registry.state.store import State
 
+CheckWatcher = Callable[[Iterable[tuple[str, str]] | None], None]
 FOLLOW_AGAIN_SECONDS = 0.25  # after history could not be read
 
 
@@ -91,6 +92,7 @@ class Engine:
         self._recovered: asyncio.Future[None] | None = None
         self._recover_to = 0
         self._stopping = False
+        self._checks_changed: CheckWatcher | None = None
         self.failed: asyncio.Future[Exception] | None = None  # done when the process must stop
 
     # Life
@@ -186,6 +188,18 @@ class Engine:
         owner = self.state.owner(item)
         return owner == self._log.writer if owner else self.keeps_house
 
+    def owns_check(self, check_id: str) -> bool:
+        """Whether running a check of our own node is this process's work; as for `owns`."""
+        owner = self.state.check_owner(check_id)
+        return owner == self._log.writer if owner else self.keeps_house
+
+    def watch_checks(self, changed: CheckWatcher | None) -> None:
+        """Have `changed` told which local checks were written or removed, after each batch; None for all of them.
+
+        It is called on the event loop and must be quick. One watcher at a time; None ends it.
+        """
+        self._checks_changed = changed
+
     async def confirm(self) -> None:
         """Wait until the state shows everything that was stored when this was called, whoever wrote it.
 
@@ -222,6 +236,17 @@ class Engine:
             LogUnavailable, TooManyRequests: as for `propose`.
         """
         await self._beats.beat(check_id, status, output)
+
+    def report(self, check_id: str, create_index: int, status: str, output: str) -> None:
+        """Take what a run of a check of ours found; returns at once.
+
+        A status that the state has already costs no entry; a new text of it is shown by the agent's reads and
+        reaches the log later. One that cannot be stored is reported by the next run.
+
+        Args:
+            create_index: that of the check that was run: of one that took its place nothing is known.
+        """
+        self._beats.report(check_id, create_index, status, output)
 
     # What the log says
 
@@ -294,6 +319,8 @@ class Engine:
         self._show(coming)
         changes.everything = True
         self.topics.changed(changes)
+        if self._checks_changed is not None:
+            self._checks_changed(None)
 
     def _apply(self, entries: list[Entry]) -> None:
         changes, state = Changes(), self._coming or self.state
@@ -317,6 +344,8 @@ class Engine:
             self._show_coming()
         elif changes:
             self.topics.changed(changes)
+            if changes.checks and self._checks_changed is not None:
+                self._checks_changed(changes.checks)
         for own_id, error in settled:
             self._proposals.settle(own_id, error)
         if not self._stopping:

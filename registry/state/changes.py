@@ -9,12 +9,16 @@ from registry.model.topic import Topic
 
 
 class Changes:
-    """Topics touched, in order and once each; `everything` after a reset, when no list would do."""
+    """Topics touched, in order and once each; `everything` after a reset, when no list would do.
 
-    __slots__ = ("everything", "topics")
+    `checks` are the local checks that were written or removed, as (folded node, folded id).
+    """
+
+    __slots__ = ("checks", "everything", "topics")
 
     def __init__(self) -> None:
         self.topics: dict[Topic, None] = {}
+        self.checks: dict[tuple[str, str], None] = {}
         self.everything = False
 
     def __bool__(self) -> bool:

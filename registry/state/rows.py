@@ -41,6 +41,7 @@ class Rows(Tables):
         super().__init__()
         self.indexes = Indexes()
         self.touched: dict[Topic, None] = {}
+        self.touched_checks: dict[Key, None] = {}  # local checks, taken by the caller like `touched`
         self.stirred_aliases: dict[Key, None] = {}  # whose targets the command has changed
 
     def _stir(self, node: str, service: str) -> None:
@@ -215,9 +216,11 @@ class Rows(Tables):
     def write_check_quietly(self, check: Check) -> None:
         """Replace a check by a row that no catalog reader can tell from the old one."""
         self.put_check_row(check)
+        place = (fold(check.node), fold(check.id))
         if check.type == ALIAS:
-            self.stirred_aliases[(fold(check.node), fold(check.id))] = None
+            self.stirred_aliases[place] = None
         self.touched[topics.LOCAL_CHECKS] = None
+        self.touched_checks[place] = None
 
     def remove_check(self, index: int, check: Check) -> None:
         """Remove a check. Removing one of a whole node moves the table of services too, as Consul has it."""
@@ -232,8 +235,11 @@ class Rows(Tables):
         self._touch(_CHECK_WRITE)
         node = fold(check.node)
         self._stir(node, fold(check.service_id))
-        if check.type == ALIAS:
-            self.stirred_aliases[(node, fold(check.id))] = None
+        if check.local is not None:
+            place = (node, fold(check.id))
+            self.touched_checks[place] = None
+            if check.type == ALIAS:
+                self.stirred_aliases[place] = None
         self.touched[(topics.NODE_CHECKS, node)] = None
         self.touched[(topics.NODE_PAGE, node)] = None
         if check.local is not None:

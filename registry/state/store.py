@@ -58,7 +58,7 @@ class State(Queries):
             LogCorrupt: what follows is beyond this program (`RaiseLevel`); the process must stop.
         """
         self.applied, self.time = index, time
-        self.touched = changes.topics
+        self.touched, self.touched_checks = changes.topics, changes.checks
         _APPLY[type(command)](self, index, time, command)
         if self.stirred_aliases:
             alias.settle(self, index, time)

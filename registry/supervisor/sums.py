@@ -66,6 +66,8 @@ def _added(one: Any, other: Any) -> Any:
             return one + other
         case dict():
             return {**one, **{key: _added(one[key], value) if key in one else value for key, value in other.items()}}
+        case HistogramFigures() if one.bounds != other.bounds:
+            return one if one.bounds else other  # a process that has nothing to count has no bounds
         case HistogramFigures():
             counts = tuple(map(sum, zip(one.counts, other.counts, strict=True)))
             return HistogramFigures(one.bounds, counts, one.total + other.total)

@@ -264,9 +264,7 @@ async def test_a_service_that_stays_critical_is_removed(consul: Client, limit: s
 async def test_nothing_is_removed_that_recovers_or_was_only_born_critical(consul: Client) -> None:
     limit = "1m"
     await register(consul, Name="a", Check={"TTL": "1h", "DeregisterCriticalServiceAfter": limit})
-    await register(
-        consul, Name="b", Check={"HTTP": "http://x", "Interval": "1h", "DeregisterCriticalServiceAfter": limit}
-    )
+    await register(consul, Name="b", Check={"TTL": "24h", "DeregisterCriticalServiceAfter": limit})
     for word in ("fail", "pass", "fail"):
         await say(consul, word, "service:a")
         await consul.server.advance(50)

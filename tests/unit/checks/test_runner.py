@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
-from registry.checks.base import Opinion, Result, Standing, passing
+from registry.checks.base import Result, passing
 from registry.checks.runner import CheckRunner, Parts
 from registry.model.check import CheckDefinition
 from registry.testing import FakeClock
@@ -23,13 +24,11 @@ class World:
         self.reported: list[tuple[str, Result, float]] = []
         self.started: list[tuple[str, float]] = []
         self.failures: list[tuple[str, Exception]] = []
-        self.standing = Standing(True, True, [])
         self.answer = passing("fine")
         self.gate: asyncio.Event | None = None
         self.at_once = self.highest = 0
         parts = Parts(
             report=lambda key, result: self.reported.append((key, result, clock.elapsed())),
-            statuses=lambda target: self.standing,
             clock=clock,
             chance=chance,
             failed=lambda key, error: self.failures.append((key, error)),
@@ -108,7 +107,7 @@ async def test_first_runs_are_spread_evenly(world, clock):
     times = sorted(at for _, at in world.started)
     assert len(times) == 200
     assert times[0] >= 0.3
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert max(gaps) < 3 * 0.7 / 200
 
 
@@ -218,26 +217,6 @@ async def test_a_broken_probe_is_critical_and_runs_again(world, clock):
     assert [result.output for _, result, _ in world.reported] == ["RuntimeError: broken probe", "fine"]
     assert [key for key, _ in world.failures] == ["c"]
     assert world.runner.figures().errors == 1
-
-
-async def test_an_alias_is_looked_at_before_its_registration_returns(world, clock):
-    world.runner.run("a", CheckDefinition(alias_service="web"))
-    assert world.statuses == ["passing"]
-    world.standing = Standing(True, True, [Opinion("c", "critical", "down", "web")])
-    world.runner.target_changed("", "other")
-    world.runner.target_changed("n1", "web")
-    assert world.statuses == ["passing"]
-    world.runner.target_changed("", "web")
-    assert world.reported[-1][1].output == 'Aliased check "c" failing: down'
-    world.standing = Standing(True, True, [])
-    world.runner.target_changed("", "")
-    assert world.statuses == ["passing", "critical", "passing"]
-    await clock.advance(61)
-    assert len(world.reported) == 4
-    world.runner.stop("a")
-    await clock.advance(600)
-    world.runner.target_changed("", "web")
-    assert len(world.reported) == 4
 
 
 async def test_what_happens_is_counted(world, clock):

@@ -1,45 +1,11 @@
-"""Alias checks, thresholds and exposed paths: what follows from what was seen."""
+"""Thresholds and exposed paths: what follows from what was seen."""
 
 import pytest
 
-from registry.checks.alias import verdict
-from registry.checks.base import Opinion, Result, Standing, Target
+from registry.checks.base import Result
 from registry.checks.exposed import exposed
 from registry.checks.thresholds import Thresholds
 from registry.model.check import CheckDefinition
-
-WEB = Target("", "web")
-NODE = Opinion("node", "passing", "", "")
-
-
-def opinion(status: str, name: str = "c", service_id: str = "web") -> Opinion:
-    return Opinion(name, status, f"{name} says", service_id)
-
-
-@pytest.mark.parametrize(
-    ("checks", "known", "status", "output"),
-    [
-        ([opinion("passing")], True, "passing", "All checks passing."),
-        ([NODE], True, "passing", "All checks passing."),
-        ([], True, "passing", "No checks found."),
-        ([opinion("warning", "a"), opinion("passing")], True, "warning", 'Aliased check "a" failing: a says'),
-        ([opinion("warning", "a"), opinion("critical", "b"), opinion("critical", "z")], True, "critical",
-         'Aliased check "b" failing: b says'),
-        ([opinion("critical", "n", "")], True, "critical", 'Aliased check "n" failing: n says'),
-        ([opinion("critical", "o", "other")], True, "passing", "No checks found."),
-        ([], False, "critical", "Service web could not be found on node "),
-        ([NODE], False, "critical", "Service web could not be found on node "),
-    ],
-)  # fmt: skip
-def test_an_alias_is_as_well_as_its_target(checks, known, status, output):
-    assert verdict(WEB, Standing(True, known, checks)) == (status, output, False)
-
-
-def test_an_alias_of_another_node_names_it():
-    target = Target("n1", "web")
-    assert verdict(target, Standing(True, False, [])).output == "Service web could not be found on node n1"
-    assert verdict(target, Standing(False, False, [])) == ("passing", "No checks found.", False)
-    assert verdict(Target("n1", ""), Standing(True, False, [NODE])).output == "All checks passing."
 
 
 def statuses(definition: CheckDefinition, seen: str, *, settled: bool = False) -> list[str]:
