@@ -1,10 +1,12 @@
 """The file that a backup is written to: there whole or not at all, and for its owner's eyes only.
 
-Owns the temporary name beside it, syncing and renaming. `-` stands for standard output and input.
+Owns the temporary name beside it, syncing and renaming. `-` stands for standard output and input. A pipe or a
+device takes the bytes as they come: it is never replaced by a file.
 """
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,8 @@ STREAM = "-"
 def created(name: str) -> Iterator[BinaryIO]:
     """A file to write to, which has its name only when the block ends well; an older one is replaced then.
 
+    Where the name is a link, what it leads to is replaced, and the link stays.
+
     Raises:
         OSError: it cannot be made, written, or put in its place.
     """
@@ -26,11 +30,15 @@ def created(name: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(name):
         raise IsADirectoryError(f"{name} is a directory")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    if os.path.exists(name) and not os.path.isfile(name):
+        with open(name, "wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(name))
+    # a name that nobody can foresee, made anew with mode 0600: the directory may be one that others write to
+    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:
             yield file
@@ -39,7 +47,7 @@ def created(name: str) -> Iterator[BinaryIO]:
         os.replace(partial, path)
     except BaseException:
         with suppress(OSError):
-            partial.unlink()
+            os.unlink(partial)
         raise
     _sync_directory(path.parent)
 

@@ -18,7 +18,8 @@ from registry.archive.stores import put_back, replayed, verified
 from registry.archive.talk import Talk, rows_of
 from registry.errors import LogCorrupt, LogError
 from registry.log.base import Log
-from registry.log.open import Role, open_log
+from registry.log.open import open_log
+from registry.log.role import Role
 
 FAILED = 1
 
@@ -77,7 +78,7 @@ def restore(store: Store, file: str, talk: Talk, *, agreed: Callable[[str], bool
                 raise LogCorrupt(f"{store.shown} does not hold what was written to it")
         return index
 
-    index = _with(store, Role.GUEST, put_in)
+    index = _with(store, Role.RESTORER, put_in)
     if not index:
         talk.done("Nothing was changed")
         return FAILED

@@ -29,7 +29,8 @@ class UpdateCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="update
     `create_index`, when not 0, makes it void unless the check is still the one that was created then:
     a result of a run that a re-registration has overtaken. `ttl` says that it is a sign of life, which
     only a TTL check takes. `runner` is the id of the replica that ran the check: while there are members
-    the result of any but its owner is void (level 2).
+    the result of any but its owner is void (level 2). `modify_index`, when not 0, makes it void unless the
+    check is as it was at that index: what a replica knew that may be behind (level 2).
     """
 
     check_id: str
@@ -38,6 +39,7 @@ class UpdateCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="update
     create_index: int = 0
     ttl: bool = False
     runner: str = ""
+    modify_index: int = 0
 
 
 class ExpireTtl(Struct, frozen=True, gc=False, omit_defaults=True, tag="expire-ttl"):

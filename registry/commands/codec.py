@@ -12,6 +12,7 @@ from registry.commands import Command, SetMembers, UpdateCheck
 from registry.errors import LogCorrupt, LogTooNew
 
 LEVEL = 2  # the highest level this program reads and writes
+MEMBERS_LEVEL = 2  # from which on a log holds its members, and results of checks say who found them
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
@@ -23,8 +24,8 @@ def level_of(command: Command) -> int:
     match command:
         case SetMembers():
             return 2
-        case UpdateCheck(runner=runner):
-            return 2 if runner else 1
+        case UpdateCheck(runner=runner, modify_index=index):
+            return 2 if runner or index else 1
     return 1
 
 

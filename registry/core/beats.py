@@ -11,6 +11,7 @@ from functools import partial
 
 from registry.clock import Clock, sleep
 from registry.commands import UpdateCheck
+from registry.commands.codec import MEMBERS_LEVEL
 from registry.core import deadlines
 from registry.core.keys import check_key, node_key
 from registry.core.outputs import DeferredOutputs
@@ -245,7 +246,10 @@ class Beats:
             return
         newest = self._state.local_check(stored.id)
         assert newest is not None
-        command = UpdateCheck(newest.id, newest.status, newest.output, newest.create_index)
+        # the status is only what this process knows; on a log of others too it must not undo a newer one
+        knows_all = not self._log.shared or self._state.level < MEMBERS_LEVEL
+        index = 0 if knows_all else stored.modify_index
+        command = UpdateCheck(newest.id, newest.status, newest.output, newest.create_index, modify_index=index)
         proposal = self._writes.submit(command)
         if proposal is not None:
             proposal.future.add_done_callback(partial(self._flushed, key))

@@ -9,6 +9,7 @@ import asyncio
 
 from registry.clock import Clock, sleep
 from registry.commands import RaiseLevel, SetMembers
+from registry.commands.codec import MEMBERS_LEVEL
 from registry.core import deadlines
 from registry.core.beats import Beats
 from registry.core.keys import MEMBERS_KEY, check_key
@@ -24,7 +25,6 @@ from registry.state.store import State
 
 TICK_SECONDS = 0.25
 LARGEST_BATCH = 512
-MEMBERS_LEVEL = 2  # the command level from which on a log holds its members
 
 
 class Housekeeping:

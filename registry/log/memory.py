@@ -96,11 +96,11 @@ class MemoryStorage:
 
     async def skip(self, index: int) -> None:
         """Empty the entry."""
+        if index <= self._snapshot.index:
+            raise taken_in(index)
         place = self._place_after(index - 1)
         if place == len(self._entries) or self._entries[place].index != index:
             raise no_entry(index)
-        if index <= self._snapshot.index:
-            raise taken_in(index)
         entry = self._entries[place]
         self._tail_bytes -= len(entry.payload)
         self._entries[place] = entry._replace(payload=b"")

@@ -1,23 +1,15 @@
 """From the url of a store to its log; a backend is imported when it is chosen.
 
-Owns the table of schemes, and as what a log can be opened. It opens nothing: that is `Log.open`.
+Owns the table of schemes. It opens nothing: that is `Log.open`.
 """
 
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 from registry.errors import SettingsError
 from registry.log.base import Log
-
-
-class Role(Enum):
-    """As what a process opens a log: decides whom else it bears beside it, and what it takes part in."""
-
-    SERVER = "server"  # one of those who serve it
-    GUEST = "guest"  # changes what is stored, beside the servers of a shared log; never keeps house
-    READER = "reader"  # changes nothing, beside whoever has it
+from registry.log.role import Role
 
 
 class Backend(Protocol):
@@ -67,8 +59,9 @@ def _sqlite(rest: str, *, now: Callable[[], float], elapsed: Callable[[], float]
     prefix, path = rest[:3], rest[3:]
     if prefix != "///" or not path or path.endswith("/"):
         raise SettingsError("store", f"a SQLite store is written 'sqlite:///path/to/file', got 'sqlite:{rest}'")
-    kind = SqliteReadingLog if role is Role.READER else SqliteLog
-    return kind(Path(path), now=now, elapsed=elapsed, writer=writer)
+    if role is Role.READER:
+        return SqliteReadingLog(Path(path), now=now, elapsed=elapsed, writer=writer)
+    return SqliteLog(Path(path), now=now, elapsed=elapsed, writer=writer, create=role.founds)
 
 
 def _redis(scheme: str) -> Backend:
@@ -76,7 +69,7 @@ def _redis(scheme: str) -> Backend:
         from registry.log.redis.log import RedisLog
         from registry.log.redis.url import target_of
 
-        return RedisLog(target_of(f"{scheme}:{rest}"), writer=writer, guest=role is not Role.SERVER)
+        return RedisLog(target_of(f"{scheme}:{rest}"), writer=writer, role=role)
 
     return backend
 
@@ -86,3 +79,5 @@ BACKENDS: dict[str, Backend] = {
     "sqlite": _sqlite,
     **{base + kind: _redis(base + kind) for base in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")},
 }
+
+__all__ = ["BACKENDS", "Role", "open_log"]

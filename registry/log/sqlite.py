@@ -19,15 +19,18 @@ from registry.log.local import LocalLog
 from registry.log.sequencer import Probed, Sequencer, Settled
 from registry.log.sqlite_file import SqliteFile
 from registry.log.sqlite_reading import ReadingStorage, faults_of
+from registry.log.sqlite_schema import refuse_missing
 from registry.log.worker import Worker
 
 
 class SqliteStorage:
     """`Storage` in a file: every call goes to the thread and comes back in order."""
 
-    def __init__(self, file: SqliteFile, lock: DirectoryLock) -> None:
+    def __init__(self, file: SqliteFile, lock: DirectoryLock, *, create: bool = True) -> None:
+        """`create`: whether a file is made where there is none."""
         self._file = file
         self._lock = lock
+        self._create = create
         self._worker: Worker | None = None
         self._publishing = asyncio.Lock()
 
@@ -35,6 +38,8 @@ class SqliteStorage:
         """Lock the directory, open and check the file."""
         self._worker = Worker("registry-log")
         try:
+            if not self._create:
+                await self._worker.run(partial(refuse_missing, self._file.path))
             await self._worker.run(self._lock.acquire)
             return await self._worker.run(self._file.open)
         except BaseException:
@@ -142,9 +147,13 @@ class SqliteLog(LocalLog):
         elapsed: Callable[[], float],
         writer: str,
         max_pages: int | None = None,
+        create: bool = True,
     ) -> None:
-        """`max_pages` bounds the size of the file as a full disk would; None: the disk decides."""
-        storage = SqliteStorage(SqliteFile(path, max_pages=max_pages), DirectoryLock(path))
+        """Args:
+        max_pages: bounds the size of the file as a full disk would; None: the disk decides.
+        create: whether a file is made where there is none; else that is an error.
+        """
+        storage = SqliteStorage(SqliteFile(path, max_pages=max_pages), DirectoryLock(path), create=create)
         seats = Seats()
         super().__init__(writer, storage, Sequencer(storage, now=now, elapsed=elapsed, tenure=seats.tenure), seats)
 

@@ -129,10 +129,19 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         sqlite3.Error: as SQLite says.
         LogUnavailable: there is no file.
     """
-    if not path.is_file():
-        raise LogUnavailable(f"there is no store at {path}")
+    refuse_missing(path)
     uri = f"file:{quote(str(path))}?mode=ro"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+
+
+def refuse_missing(path: Path) -> None:
+    """Look whether there is a file.
+
+    Raises:
+        LogUnavailable: there is none.
+    """
+    if not path.is_file():
+        raise LogUnavailable(f"there is no store at {path}")
 
 
 @contextmanager

@@ -103,6 +103,8 @@ def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> N
     old = local_check_row(rows, command.check_id)
     if command.create_index and command.create_index != old.create_index:
         return
+    if command.modify_index and command.modify_index != old.modify_index:
+        return  # somebody has spoken since
     if command.runner and rows.members and command.runner != owner(rows.members, check_item(old.id)):
         return  # the check has moved on to another replica, whose word counts
     if command.ttl and not is_ttl(old):

@@ -191,6 +191,7 @@ MAKERS: dict[str, Maker] = {
     "/v1/internal/ui/services": _read(),
     "/v1/status/leader": _read(),
     "/v1/status/peers": _read(),
+    "/v1/operator/raft/configuration": _read(),
 }
 
 OFTEN = {

@@ -1,19 +1,21 @@
 -- Begin a session, and after a start or failover of Redis take part in the recovery.
 --
--- ARGV  store writer session applied able window new
+-- ARGV  store writer session applied able window new restores
 --       applied: the newest index that the writer has taken in; able: '0' when it cannot put back what the
 --       store lacks of that, '1' else; window: milliseconds that the others get to say hello; new: a store
---       id, in case nobody has anything
+--       id, in case nobody has anything, '' to make no store then; restores: '1' when the writer has come to
+--       replace everything, so that it does not matter what is missing
 -- ->    OPEN store index time row epoch skipped      the session stands; row: of the writer's newest batch, or ''
 --       WINDOW store index milliseconds              recovery is under way: mend what is missing, say hello again
 --       RESTORE index                                nothing is stored and this writer knows most: put its state back
+--       NOTHING                                      there is no store, and this writer makes none
 --       FENCED session                               a later session of this writer stands already
 --       FOREIGN, GONE, LOST                          as the guard says them
 -- While a window is open only `hello`, `mend` and `restore` work. It closes when its time is over, or when
 -- all members of the last view have said hello and none is ahead. A member that keeps putting back keeps it open.
 
 local store, writer, session, applied = ARGV[1], ARGV[2], ARGV[3], number(ARGV[4])
-local window, new = tonumber(ARGV[6]), ARGV[7]
+local window, new, restores = tonumber(ARGV[6]), ARGV[7], ARGV[8] == '1'
 local run = running()
 local known = redis.call('HMGET', META, 'format', 'store', 'run', 'index', 'time', 'offset', 'view', 'epoch', 's:' .. writer)
 if known[1] and known[1] ~= FORMAT then return {'FOREIGN', 'a log of format ' .. known[1]} end
@@ -22,9 +24,11 @@ if not known[1] then
   local log = redis.call('TYPE', LOG).ok
   if log ~= 'none' and log ~= 'stream' then return {'FOREIGN', 'a ' .. log .. ' where the log should be'} end
   if log == 'stream' then return {'FOREIGN', 'a stream without the hash that belongs to it'} end
+  if new == '' then return {'NOTHING'} end
 end
 if known[2] and store ~= '' and known[2] ~= store then return {'GONE', known[2]} end
-if known[2] and redis.call('EXISTS', LOG) == 0 then return {'LOST'} end
+local lost = known[2] and redis.call('EXISTS', LOG) == 0
+if lost and not restores then return {'LOST'} end
 if known[9] and tonumber(known[9]) > tonumber(session) then return {'FENCED', known[9]} end
 
 local function open(index, time)
@@ -34,7 +38,11 @@ local function open(index, time)
 end
 
 local index, time, now = number(known[4]), number(known[5]), clock(known[6])
-if known[2] and known[3] == run then return open(index, time) end
+if lost then  -- the others go on to hear of it until the log is there again
+  redis.call('HDEL', META, 'win_run', 'win_until', 'win_seen', 'win_by', 'win_said', 'win_ahead')
+  redis.call('HSET', META, 'run', run, 'armed', '0')
+end
+if known[2] and (lost or known[3] == run) then return open(index, time) end
 
 -- The window of this run
 local win = redis.call('HMGET', META, 'win_run', 'win_until', 'win_seen', 'win_by', 'win_said', 'win_ahead')
@@ -83,6 +91,7 @@ if not known[2] then
     if by == writer then return {'RESTORE', whole(seen)} end
     return {'WINDOW', '', '0', whole(window)}
   end
+  if new == '' then return {'NOTHING'} end
   redis.call('XGROUP', 'CREATE', LOG, 'none', '$', 'MKSTREAM')
   redis.call('XGROUP', 'DESTROY', LOG, 'none')
   close(new, 0)

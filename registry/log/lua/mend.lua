@@ -12,7 +12,7 @@ if known[1] ~= ARGV[1] or known[2] == run or known[3] ~= run or whole(index) ~= 
   return {'NO', whole(index)}
 end
 if redis.call('EXISTS', LOG) == 0 then return {'LOST'} end
-local newest, time = ARGV[3], number(known[5])
+local newest, time, skipped = ARGV[3], number(known[5]), ''
 local rows = {}
 local at = 6
 for _ = 1, tonumber(ARGV[5]) do
@@ -20,6 +20,7 @@ for _ = 1, tonumber(ARGV[5]) do
   at = at + 6
   redis.call('XADD', LOG, id .. '-0', 'c', before, 'i', own, 't', stamp, 'k', kind, 'd', payload)
   newest, time = id, math.max(time, number(stamp))
+  if kind == 'skip' then skipped = skipped .. ' ' .. payload end
   local owner, session, batch = string.match(own, '^([^.]+)%.([^.]+)%.([^.]+)%.')
   if owner then
     local row = rows[owner]
@@ -31,6 +32,9 @@ for _ = 1, tonumber(ARGV[5]) do
   end
 end
 redis.call('HSET', META, 'index', newest, 'time', whole(time))
+if skipped ~= '' then  -- else who joins later would meet the entry before it hears of the repair
+  redis.call('HSET', META, 'skipped', (redis.call('HGET', META, 'skipped') or '') .. skipped)
+end
 for owner, row in pairs(rows) do
   -- which records of the batch were void is not known any more: '?'
   redis.call('HSET', META, 'p:' .. owner, row[1] .. ' ' .. row[2] .. ' ' .. row[3] .. ' ' .. row[4] .. ' ' .. whole(time) .. ' ?')

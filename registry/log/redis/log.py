@@ -23,6 +23,7 @@ from registry.log.redis.start import look_at_server
 from registry.log.redis.syncs import Syncs
 from registry.log.redis.url import Target
 from registry.log.redis.verify import faults
+from registry.log.role import Role
 
 
 class RedisLog:
@@ -32,8 +33,8 @@ class RedisLog:
     deadlines: Deadlines
     group: Group
 
-    def __init__(self, target: Target, *, writer: str, guest: bool = False) -> None:
-        """`guest`: it is no member of the group and never keeps house, so it should not append."""
+    def __init__(self, target: Target, *, writer: str, role: Role = Role.SERVER) -> None:
+        """Whoever is no member by its role should not append."""
         self.writer = writer
         self._target = target
         self._place = place_of(target)
@@ -41,7 +42,7 @@ class RedisLog:
         scripts = Scripts(self._keys)
         self._history = History()
         self.group = self._membership = Membership(writer)
-        self._session = Session(target, self._place, scripts, writer, self._history, self._membership, guest=guest)
+        self._session = Session(target, self._place, scripts, writer, self._history, self._membership, role)
         appends, beats, self._ticks, syncs, snapshots = (self._session.link() for _ in range(5))
         self._appender = Appender(self._session, appends, writer, target.copies)
         self._syncs = Syncs(self._session, syncs, writer, target.copies)

@@ -20,6 +20,7 @@ from registry.log.redis.place import Place
 from registry.log.redis.recovery import Recovery
 from registry.log.redis.scripts import Scripts, Value
 from registry.log.redis.url import Target
+from registry.log.role import Role
 
 PRESENCE_SECONDS = 0.5  # a third of what makes a member late (`guard.lua`)
 PROBE_SECONDS = 0.25  # between two attempts to reach a store that is away
@@ -44,9 +45,9 @@ class Session:
 
     def __init__(
         self, target: Target, place: Place, scripts: Scripts, writer: str, history: History, membership: Membership,
-        *, guest: bool = False,
+        role: Role,
     ) -> None:  # fmt: skip
-        """`guest`: nobody hears of this process, and the lease is never its."""
+        """Of who is no member nobody hears, and the lease is never its."""
         self.store = ""  # id of the log; known from the first hello on
         self.number = 0
         self.epoch = 0
@@ -60,7 +61,7 @@ class Session:
         self._writer = writer
         self._history = history
         self._membership = membership
-        self._guest = guest
+        self._role = role
         self._links = [Link(target, place)]
         [self._link] = self._links
         self._stands = asyncio.Event()
@@ -70,7 +71,7 @@ class Session:
         self._reason = "the store was not reached yet"
         self._since = 0.0  # when the trouble began
         self._answered = 0.0
-        self._new_store = secrets.token_hex(8)
+        self._new_store = secrets.token_hex(8) if role.founds else ""
 
     # For the other parts
 
@@ -213,7 +214,7 @@ class Session:
             return
 
     async def _be_present(self) -> None:
-        if self._guest:
+        if not self._role.is_member:
             answer = await self.call(self._link, "sync", "")
             self.newest = max(self.newest, int(answer[1]))
             return
@@ -233,7 +234,7 @@ class Session:
         while True:
             answer = await self._scripts.call(
                 self._link, "hello", self.store, self._writer, self.number, self._history.applied,
-                "1" if able else "0", window, self._new_store,
+                "1" if able else "0", window, self._new_store, "1" if self._role is Role.RESTORER else "0",
             )  # fmt: skip
             self._answered = asyncio.get_running_loop().time()
             match answer[0]:
@@ -251,6 +252,8 @@ class Session:
                     await self.recovery.heal(self._link, self.store, 0)
                 case "FENCED":
                     self.number = int(answer[1]) + 1
+                case "NOTHING":
+                    raise Interrupted("nothing is stored there")
                 case "FOREIGN":
                     raise _NotOurs(_WORDS["FOREIGN"].format(_text(answer[1])))
                 case word:

@@ -621,6 +621,22 @@ async def test_a_text_taken_by_a_replica_that_died_reaches_the_log_with_the_next
     assert catalog(two) == (PASSING, "newer")
 
 
+async def test_a_text_of_a_replica_that_is_behind_does_not_undo_a_newer_status(pair: Pair, clock: FakeClock) -> None:
+    """It was cut off when the status changed, and brings its text into the log the moment it is back."""
+    one, two = pair
+    await one.engine.propose(RaiseLevel(LEVEL))
+    await with_ttl(one)
+    await two.engine.beat("ttl", PASSING, "last words")
+    await turns()
+    two.log.go.clear()
+    await one.engine.beat("ttl", CRITICAL, "down")
+    two.engine._beats.flush()
+    await turns()
+    two.log.go.set()
+    await turns()
+    assert catalog(one) == catalog(two) == (CRITICAL, "down")
+
+
 async def test_a_text_does_not_outlive_a_reset_to_a_newer_status(pair: Pair, clock: FakeClock) -> None:
     one, _ = pair
     await with_ttl(one, 10_000.0)

@@ -3,7 +3,7 @@
 from msgspec.structs import fields, replace
 
 from registry.api.metrics import Metrics
-from registry.api.metrics_figures import CacheFigures, Figures, StateSizes, StoreFigures
+from registry.api.metrics_figures import CacheFigures, CheckFigures, Figures, HistogramFigures, StateSizes, StoreFigures
 from registry.api.metrics_intervals import Aggregate, Interval, Named
 from registry.api.processes import Report
 from registry.supervisor.ledger import Ledger
@@ -21,7 +21,10 @@ def figures(**given: object) -> Figures:
     metrics.append_records.add(5)
     metrics.snapshots = metrics.resets = metrics.collections = 1
     metrics.collection_seconds = 0.5
-    made = replace(metrics.figures(), cache=CacheFigures(5, 4, 100, 3), sizes=StateSizes(index=7, instances=10))
+    checks = CheckFigures(2, 1, results={("http", "passing"): 3}, lag=HistogramFigures((0.1,), (1, 2), 0.5))
+    made = replace(
+        metrics.figures(), cache=CacheFigures(5, 4, 100, 3), sizes=StateSizes(index=7, instances=10), checks=checks
+    )
     return replace(made, **given)
 
 
@@ -45,6 +48,8 @@ def test_what_is_counted_is_added_up() -> None:
     assert both.append_seconds.total == 0.6
     assert both.append_seconds.counts == tuple(2 * count for count in one.append_seconds.counts)
     assert both.cache == CacheFigures(10, 8, 200, 6)
+    assert both.checks.results == {("http", "passing"): 6}
+    assert (both.checks.given, both.checks.running, both.checks.lag.counts) == (4, 2, (2, 4))
     (endpoint,) = both.endpoints
     assert (endpoint.statuses, sum(endpoint.latency.counts)) == ({200: 2}, 2)
 
