@@ -14,7 +14,8 @@ Promises
       name is new for every run of its process, else it would take entries of an earlier run for its own.
     * Cancelling the caller of `append` does not cancel the append.
 
-    * While the store cannot be reached, every call fails within a second; nothing waits for its return.
+    * While the store cannot be reached, every call fails within a second (one that writes a snapshot within
+      five); nothing waits for its return.
 
 Several writers may append to one log, each through an object of its own with its own `writer` name: in
 one process, or (`Log.shared`) in many processes on many machines.
