@@ -45,7 +45,7 @@ class GroupedCommand(click.Command):
 
 def _serve(**given: Any) -> None:
     settings = settings_of(given)
-    from registry.app import run
+    from registry.process import run
 
     sys.exit(run(settings))
 

@@ -1,26 +1,19 @@
 """One server, put together: the only module that knows all the parts.
 
-Owns the order of starting and stopping, the server's identity, reloading, and the process around it.
+Owns the order of starting and stopping, and reloading. Who the server is: `identity.py`; the process: `process.py`.
 """
 
 import asyncio
-import gc
 import os
 import random
-import resource
 import secrets
-import signal
 import socket
 import sys
 import traceback
-import uuid
 from collections.abc import Hashable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from registry import __version__, notify
+from registry import __version__
 from registry.api.dialects.consul.dialect import ConsulDialect
 from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
 from registry.api.dialects.own import OwnDialect
@@ -34,12 +27,13 @@ from registry.api.witness import Witness
 from registry.checks.means import Means
 from registry.checks.runner import CheckRunner, Parts
 from registry.clock import Clock, SystemClock
-from registry.commands import ReplaceFileRows, StartServer
+from registry.commands import ReplaceFileRows
 from registry.commands.codec import LEVEL
 from registry.core.engine import Engine, Options
 from registry.duties import Duties
-from registry.errors import Conflict, LogError, LogUnavailable, RequestError, SettingsError
+from registry.errors import Conflict, LogUnavailable, RequestError, SettingsError
 from registry.events import Events
+from registry.identity import identity, says
 from registry.log.base import Log
 from registry.log.open import open_log
 from registry.model.member import Member
@@ -50,12 +44,7 @@ from registry.settings.sources import reread
 
 if TYPE_CHECKING:
     from registry.supervisor.link import Link
-    from registry.supervisor.place import Place
 
-CONSUL_VERSION = "1.21.4"  # the version we answer as
-_SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to let go of the interpreter
-# Rows live long and hold no cycles, so the collector need not look at them every 700 allocations.
-_GC_THRESHOLDS = (50_000, 20, 100)
 _KEEPALIVE_SECONDS = 3630.0  # longer than the idle time of usual proxies
 _RETRY_SECONDS = 0.5  # between two looks at a store that the start waits for
 
@@ -272,32 +261,9 @@ class App:
             await self._take_up(self.engine.state.server)
 
     async def _take_up(self, stored: Server) -> None:
-        settings = self.settings
-        if stored.node and settings.node and settings.node != stored.node:
-            raise SettingsError("node", f"the store belongs to node {stored.node!r}, not to {settings.node!r}")
-        command = self._identity(stored)
-        if not _is(stored, command):
+        command = identity(self.settings, stored, shared=self._log.shared)
+        if not says(stored, command):
             await self.engine.propose(command)
-
-    def _identity(self, stored: Server) -> StartServer:
-        """Who this server is: what the log says, and what the settings ask for.
-
-        All replicas on a shared log are one server, so there a setting that was not given changes nothing.
-        """
-        settings, keeps = self.settings, self._log.shared and bool(stored.node)
-        stays = keeps and not settings.advertise
-        address = stored.address if stays else advertised_address(settings)
-        given_meta = {**stored.meta} if keeps and not settings.node_meta else settings.node_meta
-        same_datacenter = keeps and settings.datacenter == Settings().datacenter
-        return StartServer(
-            node=stored.node or settings.node or socket.gethostname(),
-            id=stored.id or str(uuid.uuid4()),
-            datacenter=stored.datacenter if same_datacenter else settings.datacenter,
-            address=address,
-            meta={**given_meta, **_OWN_META},
-            tagged_addresses=stored.tagged_addresses if stays else _tagged(address),
-            service_meta=_SERVICE_META,
-        )
 
     # Files
 
@@ -327,25 +293,6 @@ class App:
             raise refused_rows(settings, error) from None
 
 
-_OWN_META = {"consul-network-segment": "", "consul-version": CONSUL_VERSION}
-_SERVICE_META = {
-    "non_voter": "false",
-    "raft_version": "3",
-    "read_replica": "false",
-    "serf_protocol_current": "2",
-    "serf_protocol_max": "5",
-    "serf_protocol_min": "1",
-    "version": CONSUL_VERSION,
-}
-
-
-def _is(stored: Any, command: StartServer) -> bool:
-    return all(
-        getattr(stored, name) == getattr(command, name)
-        for name in ("node", "id", "datacenter", "address", "meta", "tagged_addresses", "service_meta")
-    )
-
-
 def _refuse_taken(host: str, port: int) -> None:
     """Bind and let go: whether the address can be had.
 
@@ -358,11 +305,6 @@ def _refuse_taken(host: str, port: int) -> None:
     except OSError as error:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise OSError(f"cannot listen on {where} (--bind, --http-port): {os.strerror(error.errno or 0)}") from None
-
-
-def _tagged(address: str) -> dict[str, str]:
-    family = "ipv6" if ":" in address else "ipv4"
-    return {"lan": address, f"lan_{family}": address, "wan": address, f"wan_{family}": address}
 
 
 def _options(settings: Settings, workers: int) -> Options:
@@ -383,89 +325,3 @@ def _consul(settings: Settings) -> ConsulDialect:
         allow_write_from=settings.allow_write_http_from,
         translate_addresses=settings.translate_wan_addrs,
     )
-
-
-def run(settings: Settings) -> int:
-    """Run one server until it is told to stop; returns the exit code.
-
-    SIGTERM and SIGINT stop it, SIGHUP reloads. Raises what `App.start` raises.
-    """
-    _raise_file_limit()
-    if settings.workers > 1:
-        from registry.supervisor.parent import supervise  # a process that is alone needs nothing of it
-
-        return supervise(settings, partial(_work, settings))
-    return _in_loop(settings, None)
-
-
-def _work(settings: Settings, place: "Place") -> int:
-    """The life of one worker of several; raises what `App.start` raises."""
-    from registry.supervisor.link import Link
-
-    return _in_loop(settings, Link(place))
-
-
-def _in_loop(settings: Settings, link: "Link | None") -> int:
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(*_GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(settings, link))
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-async def _run(settings: Settings, link: "Link | None") -> int:
-    if link is not None:
-        structlog.contextvars.bind_contextvars(worker=link.place.number)
-    app = App(settings, link=link)
-    app.events.capture_logging()
-    loop = asyncio.get_running_loop()
-    try:
-        _listen_to_signals(app, alone=link is None)
-        if not await app.start_unless_stopped():
-            return 0
-        gc.freeze()
-        if link is None:
-            notify.ready()  # of several workers the supervisor says it
-        return await app.until_stopped()
-    finally:
-        if link is None:
-            notify.stopping()
-        await app.close()
-        await loop.run_in_executor(None, app.events.close)
-
-
-def _listen_to_signals(app: App, *, alone: bool) -> None:
-    """SIGTERM stops this process; of a terminal's signals the supervisor tells workers what to do."""
-    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-
-    def reload() -> None:
-        task = loop.create_task(_reload(app))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGTERM, app.stop)
-    if alone:
-        loop.add_signal_handler(signal.SIGINT, app.stop)
-        loop.add_signal_handler(signal.SIGHUP, reload)
-
-
-async def _reload(app: App) -> None:
-    notify.reloading()
-    try:
-        await app.reload()
-    except (SettingsError, LogError) as error:
-        app.events.agent.error("Reload failed; nothing changed", error=str(error))
-    finally:
-        notify.ready()
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

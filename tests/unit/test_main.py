@@ -13,8 +13,8 @@ from registry.errors import LogCorrupt, LogLocked, SettingsError
 
 @pytest.fixture
 def server(monkeypatch):
-    """Stands for `registry.app`: keeps the settings it was run with; `end` is what the run does."""
-    app = ModuleType("registry.app")
+    """Stands for `registry.process`: keeps the settings it was run with; `end` is what the run does."""
+    app = ModuleType("registry.process")
     app.ran_with = []
     app.end = lambda: 0
 
@@ -23,7 +23,7 @@ def server(monkeypatch):
         return app.end()
 
     app.run = run
-    monkeypatch.setitem(sys.modules, "registry.app", app)
+    monkeypatch.setitem(sys.modules, "registry.process", app)
     return app
 
 
