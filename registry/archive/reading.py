@@ -23,6 +23,8 @@ LARGEST_NOTE = 1 << 20  # bytes of meta.json and SHA256SUMS, which have some hun
 _READ_BYTES = 1 << 16
 _GZIP = 31  # zlib's word for: with the head and the tail of gzip
 
+Progress = Callable[[int, int], None]
+
 
 class Backup(NamedTuple):
     """What a file held; the state shows the index, time and level that it had in its log."""
@@ -31,8 +33,8 @@ class Backup(NamedTuple):
     summary: Summary
 
 
-def read(file: BinaryIO, progress: Callable[[int], None]) -> Backup:
-    """Read a backup; `progress` is told how many bytes of the state are read.
+def read(file: BinaryIO, progress: Progress) -> Backup:
+    """Read a backup; `progress` is told how many bytes of the state are read, of how many.
 
     Raises:
         ArchiveDamaged: it is cut off, changed, of a newer program, or no backup of ours.
@@ -135,7 +137,7 @@ class _Inflated:
 class _Member:
     """One file of the tar; its bytes count for its sum."""
 
-    def __init__(self, source: _Inflated, name: str, progress: Callable[[int], None] = lambda size: None) -> None:
+    def __init__(self, source: _Inflated, name: str, progress: Progress = lambda done, size: None) -> None:
         """Read its head.
 
         Raises:
@@ -160,7 +162,7 @@ class _Member:
         found = self._source.exactly(count)
         self._sum.update(found)
         self._left -= count
-        self._progress(self.size - self._left)
+        self._progress(self.size - self._left, self.size)
         return found
 
     def note(self) -> bytes:

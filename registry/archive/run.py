@@ -18,8 +18,7 @@ from registry.archive.stores import put_back, replayed, verified
 from registry.archive.talk import Talk, rows_of
 from registry.errors import LogCorrupt, LogError
 from registry.log.base import Log
-from registry.log.open import open_log
-from registry.log.role import Role
+from registry.log.open import Role, open_log
 
 FAILED = 1
 
@@ -64,7 +63,7 @@ def restore(store: Store, file: str, talk: Talk, *, agreed: Callable[[str], bool
         Nothing was changed.
     """
     with files.opened(file) as source:
-        found = reading.read(source, lambda done: talk.progress("reading", done, done, "bytes"))
+        found = reading.read(source, partial(talk.progress, "reading", unit="bytes"))
 
     async def put_in(log: Log) -> int:
         newest = (await log.newest()).index

@@ -4,6 +4,7 @@ Owns their flags, their help and the question before something is replaced. The 
 is imported only to do it.
 """
 
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,8 @@ def _repair(skip: int, **given: Any) -> int:
 def _store(given: dict[str, Any]) -> "Store":
     from registry.archive.run import Store
 
+    # told to end it ends as from the keyboard: what it had begun to write is removed
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_of(given)
     if settings.store_url == "memory:":
         raise SettingsError("store", "memory: holds nothing outside of the server's process; name a store that lasts")

@@ -174,6 +174,24 @@ async def test_an_older_dump_that_is_put_back_is_mended(redis: RedisServer, ends
     assert (a.resets, b.resets) == (0, 0)
 
 
+async def test_a_repair_is_mended_with_its_entry(redis: RedisServer, ends: Ends) -> None:
+    """Who joins later must hear of it before it meets the entry that stops every server."""
+    a, b = await ends.open(redis.url("n", window=1), "a", "b")
+    poison = await a.stored(b"poison")
+    await same(a, b)
+    dump = await asyncio.to_thread(redis.snapshot)
+    await a.log.skip(poison.first)
+    await a.stored(b"repaired")
+    await same(a, b)
+    await asyncio.to_thread(redis.put_back, dump)
+
+    await a.stored(b"after")
+
+    [late] = await ends.open(redis.url("n", window=1), "late")
+    assert sorted((await same(a, b, late)).values()) == [b"after", b"repaired"]
+    assert late.resets == 0
+
+
 async def test_a_store_that_was_flushed_gets_the_whole_state_back(redis: RedisServer, ends: Ends) -> None:
     a, b = await ends.open(redis.url("n", window=0.3), "a", "b")
     for number in range(50):

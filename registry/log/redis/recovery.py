@@ -5,11 +5,12 @@ Owns the sender's side of `mend` and `restore`. When this is wanted the session 
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from zlib import crc32
 
 from registry.log.base import Held
 from registry.log.redis.history import History, Stored
-from registry.log.redis.link import Link
+from registry.log.redis.link import Link, NoAnswer, NotSent, Refused
 from registry.log.redis.scripts import Scripts, Value
 from registry.log.redis.url import Target
 
@@ -83,17 +84,22 @@ class Recovery:
     async def write_chunks(
         self, link: Link, store: str, name: str, chunks: AsyncIterator[bytes], tenure: str
     ) -> tuple[int, int]:
-        """Write the chunks of a snapshot; how many, and their bytes."""
+        """Write the chunks of a snapshot; how many, and their bytes. Those of one that fails half-way are removed."""
         count = size = 0
-        async for chunk in chunks:
-            (key,) = self._scripts.keys.chunks(name, count + 1)[count:]
-            value = crc32(chunk).to_bytes(4, "big") + chunk
-            answer = await self._scripts.call(
-                link, "chunk", store, self._writer, tenure, value, more_keys=(key,), seconds=CHUNK_SECONDS
-            )
-            if answer[0] != "OK":
-                raise ChunkRefused(answer[0])
-            count, size = count + 1, size + len(chunk)
+        try:
+            async for chunk in chunks:
+                (key,) = self._scripts.keys.chunks(name, count + 1)[count:]
+                value = crc32(chunk).to_bytes(4, "big") + chunk
+                answer = await self._scripts.call(
+                    link, "chunk", store, self._writer, tenure, value, more_keys=(key,), seconds=CHUNK_SECONDS
+                )
+                if answer[0] != "OK":
+                    raise ChunkRefused(answer[0])
+                count, size = count + 1, size + len(chunk)
+        except BaseException:
+            with suppress(Refused, NotSent, NoAnswer):  # a store that is away keeps them
+                await link.call(("UNLINK", *self._scripts.keys.chunks(name, count + 1)))
+            raise
         return count, size
 
 

@@ -1,7 +1,7 @@
 """Snapshots in the store: chunks first, then one script that makes them count and trims the log.
 
-Owns the sender's side. A snapshot that fails half-way leaves chunks that nobody names; the next one of this
-process, or `registry verify`, finds them.
+Owns the sender's side. A snapshot that fails half-way is removed again, by the next one of this process if the
+store was away; only what a process leaves that dies meanwhile stays.
 """
 
 import asyncio

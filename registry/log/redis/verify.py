@@ -15,23 +15,32 @@ READ_SECONDS = 5.0
 
 
 async def faults(link: Link, keys: Keys) -> AsyncIterator[str]:
-    """Every fault of the snapshot and of the chain of entries.
+    """Every fault of the newest snapshot and of the chain of entries behind it.
 
     Raises:
         LogUnavailable: it could not be read.
     """
     try:
-        snap, index = (await link.call(("HMGET", keys.meta, "snap", "index")))[0]
-        place = 0
-        if snap:
-            name, at, count, _, _ = snap.decode().split(" ")
-            place = int(at)
-            async for fault in _of_chunks(link, keys.chunks(name, int(count))):
-                yield fault
-        async for fault in _of_chain(link, keys, place, int(index or 0)):
+        changed = True
+        while changed:  # what a newer snapshot has taken the place of meanwhile may be gone: that is no fault
+            snap, index = (await link.call(("HMGET", keys.meta, "snap", "index")))[0]
+            found = [fault async for fault in _faults(link, keys, snap, int(index or 0))]
+            changed = bool(found) and (await link.call(("HGET", keys.meta, "snap")))[0] != snap
+        for fault in found:
             yield fault
     except (Refused, NotSent, NoAnswer) as problem:
         raise LogUnavailable(str(problem)) from None
+
+
+async def _faults(link: Link, keys: Keys, snap: bytes | None, newest: int) -> AsyncIterator[str]:
+    place = 0
+    if snap:
+        name, at, count, _, _ = snap.decode().split(" ")
+        place = int(at)
+        async for fault in _of_chunks(link, keys.chunks(name, int(count))):
+            yield fault
+    async for fault in _of_chain(link, keys, place, newest):
+        yield fault
 
 
 async def _of_chunks(link: Link, chunks: tuple[str, ...]) -> AsyncIterator[str]:

@@ -40,7 +40,7 @@ def archive(state: State) -> bytes:
 
 
 def back(data: bytes) -> reading.Backup:
-    return reading.read(io.BytesIO(data), lambda done: None)
+    return reading.read(io.BytesIO(data), lambda done, size: None)
 
 
 def members(data: bytes) -> dict[str, bytes]:

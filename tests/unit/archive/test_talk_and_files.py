@@ -76,3 +76,43 @@ def test_nobody_else_reads_it_while_it_is_written(tmp_path: Path) -> None:
             assert stat.S_IMODE(partial.stat().st_mode) == 0o600
     finally:
         os.umask(old)
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "newest.tgz").symlink_to("there/monday.tgz")
+    for content in (b"first", b"second"):
+        with files.created(str(tmp_path / "newest.tgz")) as file:
+            file.write(content)
+        assert (tmp_path / "newest.tgz").is_symlink()
+        assert (tmp_path / "there" / "monday.tgz").read_bytes() == content
+    assert os.listdir(tmp_path / "there") == ["monday.tgz"]
+
+
+def test_a_pipe_takes_what_is_written_and_stays_one(tmp_path: Path) -> None:
+    """So does a device: /dev/null must never become a file."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with files.created(str(path)) as file:
+        file.write(b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_where_others_may_write_nothing_of_theirs_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that could be foreseen could be made first, as a link to a file of somebody's."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"theirs")
+    names = iter(["foreseen", "other"])
+    monkeypatch.setattr(files.tempfile, "_get_candidate_names", lambda: names)
+    (tmp_path / ".backup.tgz.foreseen.partial").symlink_to(victim)
+    with files.created(str(tmp_path / "backup.tgz")) as file:
+        file.write(b"ours")
+    assert victim.read_bytes() == b"theirs"
+    assert (tmp_path / "backup.tgz").read_bytes() == b"ours"
+    assert not (tmp_path / "backup.tgz").is_symlink()

@@ -19,6 +19,7 @@ from registry.log.open import open_log
 from registry.testing import FakeClock
 from tests.makers import register, start_server
 from tests.processes import ROOT, NotStarted, ServerProcess
+from tests.replicas.replica import Replica, agreed
 from tests.stores import empty_namespace
 
 POISON = b"\x01no command"
@@ -214,6 +215,87 @@ async def test_a_poisoned_entry_in_redis_is_passed_over_too(
     assert (checked.code, checked.rows["services"]) == (0, "2")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_an_entry_that_stops_all_replicas_is_passed_over_by_all(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """They stop, the one command that each of them names is run, they start, and they hold the same."""
+    url = empty_namespace(request.getfixturevalue("redis_server"))
+    replicas = [Replica(name, url, "--data-dir", str(tmp_path / name)) for name in ("r0", "r1", "r2")]
+    try:
+        for replica in replicas:
+            await replica.start()
+        await put(replicas[0], "/v1/agent/service/register", b'{"Name": "before"}')
+        await agreed(replicas)
+        poison = await appended(url, POISON)
+        said = {await last_words(replica) for replica in replicas}
+        assert said == {f"repair --skip {poison}"}
+        with pytest.raises(NotStarted, match=f"'registry repair --skip {poison}'"):
+            await replicas[0].start()
+
+        assert (await command("repair", "--skip", poison, "--store", url)).code == 0
+        for replica in replicas:
+            await replica.start()
+        await put(replicas[1], "/v1/agent/service/register", b'{"Name": "after"}')
+        held = await agreed(replicas)
+        assert held.index > poison
+        assert await names(replicas[2]) == {"consul", "before", "after"}
+        checked = await command("verify", "--store", url)
+        assert (checked.code, checked.rows["skipped"]) == (0, "2")  # the entry, and the one that says so
+    finally:
+        for replica in replicas:
+            await replica.kill()
+
+
+async def appended(url: str, payload: bytes) -> int:
+    """Append an entry as one of the servers might have; its index."""
+    log = open_log(url, now=lambda: 0.0, elapsed=lambda: 0.0, writer="maker")
+    await log.open()
+    stored = await log.append(1, [Record(payload)])
+    assert isinstance(stored, Stored)
+    await log.close()
+    return stored.first
+
+
+async def last_words(server: ServerProcess) -> str:
+    """The command that a server names while it stops by itself, with exit code 1."""
+    async with asyncio.timeout(10):
+        while server.runs:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+    await server.kill()
+    said = re.search(r"'registry (repair --skip \d+)'", server.words())
+    assert said is not None, server.words()
+    assert server.exit_code == 1
+    return said[1]
+
+
+@pytest.mark.slow
+async def test_redis_without_its_log_is_restored_as_its_servers_say(
+    serve: Start, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The stream is gone and the rest is there: nothing is made up, and a backup is the way out."""
+    redis_server = request.getfixturevalue("redis_server")
+    url = empty_namespace(redis_server)
+    file = tmp_path / "backup.tgz"
+    await command("backup", "--data-dir", folder, file)
+    server = await serve("--store", url)
+    await put(server, "/v1/agent/service/register", b'{"Name": "old"}')
+    namespace = re.search(r"namespace=(\w+)", url)
+    assert namespace is not None
+    await asyncio.to_thread(redis_server.ask, "DEL", f"{{{namespace[1]}}}:log")
+
+    lost = await command("verify", "--store", url)
+    assert (lost.code, "run 'registry restore'" in lost.line) == (1, True)
+    assert (await command("restore", "--store", url, file)).code == 2  # there is something: it asks
+    restored = await command("restore", "--yes", "--store", url, file)
+    assert restored.code == 0, restored.err
+    while await names(server) != {"consul", "web"}:  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.01)
+    await put(server, "/v1/agent/service/register", b'{"Name": "new"}')
+    assert (await command("verify", "--store", url)).code == 0
+
+
 # What is refused
 
 
@@ -309,6 +391,7 @@ def _damage(folder: Path) -> None:
         (["backup", "--store", "sqlite:x", "FILE"], 2, "store: a SQLite store is written"),
         (["backup", "--store", "redis://:pw@127.0.0.1:1", "FILE"], 1, "does not answer"),
         (["verify", "--data-dir", "NOWHERE"], 1, "there is no store at"),
+        (["repair", "--data-dir", "NOWHERE", "--skip", "1"], 1, "there is no store at"),
         (["backup", "--data-dir", "NOWHERE", "FILE"], 1, "there is no store at"),
         (["restore", "--data-dir", "NOWHERE", "NOFILE"], 1, "No such file"),
         (["backup", "--data-dir", "DATA", "NOWHERE/x/y"], 1, "No such file"),
@@ -329,9 +412,41 @@ async def test_a_mistake_is_one_line_and_its_exit_code(
     assert not (tmp_path / "NOWHERE").exists()
 
 
-async def test_an_empty_store_is_no_backup(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """A mistyped namespace must not give a file that looks like one."""
+@pytest.mark.parametrize("words", [["backup", "FILE"], ["verify"], ["repair", "--skip", "1"]], ids=" ".join)
+async def test_where_nothing_is_stored_is_no_store(
+    tmp_path: Path, words: list[str], request: pytest.FixtureRequest
+) -> None:
+    """A mistyped namespace must not look like a store that is well, nor give a file that looks like a backup."""
     url = empty_namespace(request.getfixturevalue("redis_server"))
+    for _ in range(2):
+        ended = await command(*(tmp_path / word if word == "FILE" else word for word in words), "--store", url)
+        assert (ended.code, "nothing is stored there" in ended.line) == (1, True)
+    assert listed(tmp_path) == []
+
+
+async def test_an_empty_store_is_no_backup(tmp_path: Path) -> None:
+    clock = FakeClock()
+    url = f"sqlite:///{tmp_path}/data/registry.db"
+    log = open_log(url, now=clock.now, elapsed=clock.elapsed, writer="maker")
+    await log.open()
+    await log.close()
     ended = await command("backup", "--store", url, tmp_path / "backup.tgz")
     assert (ended.code, "holds nothing to back up" in ended.line) == (1, True)
-    assert listed(tmp_path) == []
+    assert listed(tmp_path) == ["data"]
+
+
+async def test_a_backup_that_is_told_to_end_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    holder = sqlite3.connect(folder / "registry.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN IMMEDIATE")  # so that the backup waits
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "registry", "backup", "--data-dir", str(folder), str(tmp_path / "backup.tgz"),
+        cwd=ROOT, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    while not any(name.endswith(".partial") for name in listed(tmp_path)):  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.01)
+    process.terminate()
+    assert process.returncode is None
+    holder.close()
+    assert await process.wait() == 1
+    assert listed(tmp_path) == ["data"]
