@@ -83,7 +83,7 @@ class Duties:
 
     def _changed(self, keys: Iterable[CheckKey] | None) -> None:
         if keys is None:
-            self._look_at_all()
+            self._look_at_all(taken_over=True)
         else:
             for key in keys:
                 self._look_at(key)

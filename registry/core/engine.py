@@ -27,7 +27,7 @@ from registry.core.topics import Answer, Question, Topics
 from registry.core.writes import Writes
 from registry.errors import LogUnavailable, RequestError
 from registry.log.base import Contact, Entry, Held, Log, Outputs, OwnId, Reset
-from registry.model.topic import Topic
+from registry.model.topic import MEMBERS, Topic
 from registry.state.changes import Changes
 from registry.state.snapshot import Frozen
 from registry.state.store import State
@@ -194,7 +194,8 @@ class Engine:
         return owner == self._log.writer if owner else self.keeps_house
 
     def watch_checks(self, changed: CheckWatcher | None) -> None:
-        """Have `changed` told which local checks were written or removed, after each batch; None for all of them.
+        """Have `changed` told which local checks were written or removed, after each batch; None for all of them,
+        when the members have changed too, or the state was replaced.
 
         It is called on the event loop and must be quick. One watcher at a time; None ends it.
         """
@@ -344,8 +345,8 @@ class Engine:
             self._show_coming()
         elif changes:
             self.topics.changed(changes)
-            if changes.checks and self._checks_changed is not None:
-                self._checks_changed(changes.checks)
+            if self._checks_changed is not None and (changes.checks or MEMBERS in changes.topics):
+                self._checks_changed(None if MEMBERS in changes.topics else changes.checks)
         for own_id, error in settled:
             self._proposals.settle(own_id, error)
         if not self._stopping:

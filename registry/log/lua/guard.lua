@@ -14,7 +14,7 @@
 local META, LOG, DUE, MEMBERS, OUT, SOFT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local FORMAT = '1'
 local LEASE_MS = 3000   -- how long the housekeeper stays it without a tick
-local GONE_MS = 4000    -- a member silent for longer is gone
+local GONE_MS = 3500    -- a member silent for longer is gone; it stops running checks after 3000
 local LATE_MS = 1500    -- one silent for longer may have taken beats that are not here: nothing expires
 local GAP_MS = 1000     -- a longer time without a tick, and the deadlines are not to be trusted
 local JUMP = 1000000    -- indexes left out where some that were given out may be lost
