@@ -61,7 +61,7 @@ class RedisDeadlines:
             except (Interrupted, Refused, NotSent, NoAnswer, LogUnavailable) as problem:
                 _fail(batch, str(problem))
                 continue
-            except asyncio.CancelledError:
+            except BaseException:  # cancelled, or a fault of ours: nobody waits for ever
                 _fail(batch, "the log is closed")
                 raise
             _settle(batch, int(index), set(map(int, positions)))

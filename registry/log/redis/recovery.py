@@ -10,7 +10,7 @@ from zlib import crc32
 
 from registry.log.base import Held
 from registry.log.redis.history import History, Stored
-from registry.log.redis.link import Link, NoAnswer, NotSent, Refused
+from registry.log.redis.link import Link, Refused, NoAnswer, NotSent, Refused
 from registry.log.redis.scripts import Scripts, Value
 from registry.log.redis.url import Target
 
@@ -103,7 +103,7 @@ class Recovery:
         return count, size
 
 
-class ChunkRefused(Exception):
+class ChunkRefused(Refused):
     """The store does not take the snapshot: somebody else is the housekeeper, or it holds another log now."""
 
 

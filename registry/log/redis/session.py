@@ -67,6 +67,7 @@ class Session:
         self._stands = asyncio.Event()
         self._wanted = asyncio.Event()
         self._closed = False
+        self._fault: BaseException | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._reason = "the store was not reached yet"
         self._since = 0.0  # when the trouble began
@@ -142,6 +143,8 @@ class Session:
             Interrupted: none ever will, the log is closed.
         """
         await self._stands.wait()
+        if self._fault is not None:
+            raise self._fault
         if self._closed:
             raise Interrupted("the log is closed")
 
@@ -173,6 +176,7 @@ class Session:
         except (NotSent, NoAnswer, Refused) as problem:
             raise _first_failure(self._target, problem) from None
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        self._keeper.add_done_callback(self._kept)
 
     async def close(self) -> None:
         """Leave the group and let go."""
@@ -189,6 +193,12 @@ class Session:
         self._stands.set()  # nobody waits for another one
         for link in self._links:
             await link.close()
+
+    def _kept(self, keeper: "asyncio.Task[None]") -> None:
+        """The keeper never ends by itself: a fault of ours is handed to whoever follows, and stops the process."""
+        if not keeper.cancelled():
+            self._fault = keeper.exception()
+            self._stands.set()
 
     async def _keep(self) -> None:
         """Be present while a session stands, greet the store until one does. Never returns."""
