@@ -10,7 +10,7 @@ from zlib import crc32
 
 from registry.log.base import Held
 from registry.log.redis.history import History, Stored
-from registry.log.redis.link import Link, Refused, NoAnswer, NotSent, Refused
+from registry.log.redis.link import Link, NoAnswer, NotSent, Refused
 from registry.log.redis.scripts import Scripts, Value
 from registry.log.redis.url import Target
 
