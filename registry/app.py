@@ -189,7 +189,9 @@ class App:
 
     def _listen(self, port: int) -> None:
         assert self._listener is not None
-        opened = Port(self._listener, self.settings.bind, port, shared=self._link is not None)
+        opened = Port(
+            self._listener, self.settings.bind, port, shared=self._link is not None, clients=self._listener.clients
+        )
         self._listening.append(opened)
         self.addresses.append(opened.address)
         self.edge.addresses = tuple(self.addresses)
@@ -316,6 +318,7 @@ def _options(settings: Settings, workers: int) -> Options:
         snapshot_min_bytes=settings.snapshot_min_bytes,
         answers_per_topic=settings.answers_per_topic,
         answers_bytes=max(settings.answers_bytes // workers, 1),
+        max_parked_readers=max(settings.max_parked_readers // workers, 1),
     )
 
 

@@ -6,6 +6,7 @@ Owns what belongs to a process and not to a registry. The server itself is `app.
 
 import asyncio
 import gc
+import os
 import resource
 import signal
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to let go of the interpreter
 # Rows live long and hold no cycles, so the collector need not look at them every 700 allocations.
 _GC_THRESHOLDS = (50_000, 20, 100)
+_CONNECTIONS = 10_000  # that a server is to have open without further ado
+_OTHER_FILES = 256  # the store, the log, what checks connect to
 
 
 def run(settings: Settings) -> int:
@@ -68,6 +71,8 @@ async def _run(settings: Settings, link: "Link | None") -> int:
         structlog.contextvars.bind_contextvars(worker=link.place.number)
     app = App(settings, link=link)
     app.events.capture_logging()
+    if link is None or link.place.number == 1:
+        _warn_of_few_files(app)
     loop = asyncio.get_running_loop()
     try:
         _listen_to_signals(app, alone=link is None)
@@ -93,10 +98,28 @@ def _listen_to_signals(app: App, *, alone: bool) -> None:
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    loop.add_signal_handler(signal.SIGTERM, app.stop)
+    ending = (signal.SIGTERM, signal.SIGINT) if alone else (signal.SIGTERM,)
+
+    def stop() -> None:
+        for number in ending:
+            loop.remove_signal_handler(number)
+            signal.signal(number, _end_at_once)
+        app.stop()
+
+    for number in ending:
+        loop.add_signal_handler(number, stop)
     if alone:
-        loop.add_signal_handler(signal.SIGINT, app.stop)
         loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def _end_at_once(number: int, _: object) -> None:
+    """The second signal: whoever sends it will not wait. What was acknowledged is in the store by then.
+
+    The process dies of the signal, so that its parent sees why; as the first of a container it would not.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)
 
 
 async def _reload(app: App) -> None:
@@ -107,6 +130,16 @@ async def _reload(app: App) -> None:
         app.events.agent.error("Reload failed; nothing changed", error=str(error))
     finally:
         notify.ready()
+
+
+def _warn_of_few_files(app: App) -> None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < _CONNECTIONS + _OTHER_FILES:
+        app.events.agent.warning(
+            "The limit of open files is low: further connections will have to wait for a place",
+            limit=limit, connections=max(limit - _OTHER_FILES, 0), needed=_CONNECTIONS + _OTHER_FILES,
+            raise_with="ulimit -Hn, or LimitNOFILE= of the unit",
+        )  # fmt: skip
 
 
 def _raise_file_limit() -> None:

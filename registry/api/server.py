@@ -10,13 +10,14 @@ requests, when the piece that arrived begins at the first byte of a request and 
 
 It builds on these parts of `aiohttp.web_protocol.RequestHandler` that are not public, so the version is
 pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, `_close`, `_loop`,
-`_request_in_progress`, `_handler_waiter`, `_next_keepalive_close_time`, `_keepalive_timeout`,
-`_buffer_paused`, `_msg_queue_resume_size`,
+`_request_in_progress`, `_task_handler`, `_next_keepalive_close_time`, `_keepalive_timeout`,
+`_keepalive_handle`, `_buffer_paused`, `_msg_queue_resume_size`,
 `_resume_reading_if_drained`, `_drain_helper`, `_paused`; and on `StreamReader._buffer`.
 """
 
 import asyncio
 import zlib
+from functools import partial
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
@@ -27,25 +28,30 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from registry.api.edge import Edge
 from registry.api.http import accepts_gzip
+from registry.api.limits import Clients, Progress, head_too_large, head_too_slow, refusal
 from registry.api.reply import Reply
 from registry.api.target import with_ascii_line
+from registry.clock import TimerHandle
 from registry.errors import InvalidRequest, TooLarge
 
 _END = b"\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
 _KEEP = b"Connection: keep-alive\r\n"  # what a client of HTTP/1.0 must be told
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_REFUSED = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%b"
-_BAD_REQUEST = b"400 Bad Request"
-_TOO_LARGE = b"431 Request Header Fields Too Large"
 _SEPARATE_BYTES = 16_384  # from here on a body is not copied behind its head
 _SMALL_REST_BYTES = 256 << 10
 _LINGER_SECONDS = 2.0  # how long the rest of a body that nobody wanted is read before the connection is cut
+_REFUSED_SECONDS = 0.5  # how long a client may take to read why it is refused: Go's
+_CANCELLED_SECONDS = 1.0  # how long a handler may take to end once it is cancelled
 
 
 async def _refuse(request: web.BaseRequest) -> web.StreamResponse:
     """aiohttp asks for a handler; `Connection.start` never calls it."""
     raise web.HTTPNotFound
+
+
+class _TooSlow(web.RequestPayloadError):
+    """The body of a request does not arrive."""
 
 
 class Listener(web.Server):
@@ -54,6 +60,7 @@ class Listener(web.Server):
     def __init__(self, edge: Edge, *, max_header_bytes: int, keepalive_seconds: float) -> None:
         super().__init__(_refuse, handler_cancellation=True)
         self.edge = edge
+        self.clients = Clients(lambda: edge.settings, edge.events)
         self._options: dict[str, Any] = {
             "keepalive_timeout": keepalive_seconds,
             "access_log": None,
@@ -63,19 +70,29 @@ class Listener(web.Server):
             "max_headers": 10_000,
         }
 
-    def __call__(self) -> RequestHandler:
-        """A connection for the transport that asyncio is about to make."""
-        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+    def __call__(self, remote: str = "") -> RequestHandler:
+        """A connection with a client at this address, for the transport that asyncio is about to make."""
+        return Connection(self, remote, loop=asyncio.get_running_loop(), **self._options)
 
 
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_aligned", "_awaited_bytes", "_broken", "_edge", "_payload", "_raw")
+    __slots__ = (
+        "_aligned", "_awaited_bytes", "_broken", "_clients", "_edge", "_ending", "_head_bytes", "_head_timer",
+        "_payload", "_raw", "_reading", "_refusal", "_remote",
+    )  # fmt: skip
 
-    def __init__(self, listener: Listener, **options: Any) -> None:
+    def __init__(self, listener: Listener, remote: str, **options: Any) -> None:
         super().__init__(listener, **options)
         self._edge = listener.edge
+        self._clients = listener.clients
+        self._remote = remote
+        self._ending = False  # after the request at hand the connection is closed
+        self._head_bytes = 0  # of a head that is not complete
+        self._head_timer: TimerHandle | None = None  # runs while nothing but such a head is there
+        self._reading: Progress | None = None  # watches that the client reads, while answers wait for that
+        self._refusal = b""  # the answer to what is no request, once it is known
         self._aligned = True  # the next byte to arrive is the first of a request
         self._awaited_bytes = 0  # of a body whose length is known
         self._broken = False  # what has arrived is no HTTP: nothing after it is read
@@ -85,6 +102,7 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Answer a request seen before at once; give anything else to the parser."""
         if not data:  # the parser is to go on with what it has
+            self._head_bytes = 0
             super().data_received(data)
             return
         waiter = self._waiter
@@ -110,8 +128,13 @@ class Connection(RequestHandler):
         if self._broken:
             return
         before = len(self._messages)
+        body = self._messages[-1][1] if before else self._payload
+        in_head = body is None or body.is_eof()
         super().data_received(data)
-        self._note_alignment(data, idle, len(self._messages) - before)
+        parsed = len(self._messages) - before
+        self._note_alignment(data, idle, parsed)
+        if in_head and (not parsed or self._head_bytes or len(data) > self.max_field_size):
+            self._note_head(data, parsed)
         self._note_fault()
 
     def _note_fault(self) -> None:
@@ -120,6 +143,45 @@ class Connection(RequestHandler):
             self._broken = True
             if self._payload is not None and not self._payload.is_eof():
                 self._payload.set_exception(web.RequestPayloadError("the body is no HTTP"))
+
+    def _note_head(self, data: bytes, parsed: int) -> None:
+        """Count the bytes of a head that arrives in pieces; refuse it when it is too large or takes too long.
+
+        The parser bounds each line of a head, not all of them together.
+        """
+        if parsed:
+            self._stop_head_timer()
+            begun, self._head_bytes = self._head_bytes, 0
+            if not begun and data.find(_END) > self.max_field_size:
+                self._messages.pop()
+                self._refuse(head_too_large(self.max_field_size, data.find(_END) + len(_END)))
+            return
+        if self._buffer_paused:  # they may be whole requests that the parser keeps to itself for now
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > self.max_field_size:
+            self._refuse(head_too_large(self.max_field_size, self._head_bytes))
+        elif self._head_timer is None and not self._messages and not self._request_in_progress:
+            seconds = self._edge.settings.request_head_seconds
+            self._head_timer = self._edge.engine.clock.call_later(seconds, self._head_late)
+
+    def _head_late(self) -> None:
+        self._head_timer = None
+        if self._head_bytes:
+            self._refuse(head_too_slow(self._edge.settings.request_head_seconds))
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer so after the requests that are complete; what else arrives is thrown away."""
+        self._stop_head_timer()
+        self._broken, self._refusal = True, answer
+        self._messages.append((_ErrInfo(status=400, exc=HttpProcessingError(), message=""), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _note_alignment(self, data: bytes, idle: bool, parsed: int) -> None:
         """Keep track of whether requests and pieces of bytes begin together; once lost, it stays lost."""
@@ -143,6 +205,8 @@ class Connection(RequestHandler):
         try:
             while not self._force_close:
                 if not self._messages:
+                    if self._ending:
+                        break
                     self._waiter = self._loop.create_future()
                     try:
                         await self._waiter
@@ -154,17 +218,14 @@ class Connection(RequestHandler):
                 if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                     self._resume_reading_if_drained()
                 if isinstance(message, _ErrInfo):
-                    status = _TOO_LARGE if isinstance(message.exc, LineTooLong) else _BAD_REQUEST
-                    self._write(_REFUSED % (status, status))
+                    await self._say_refusal(message)
                     break
                 self._request_in_progress, self._payload = True, payload
                 try:
                     keep = await self._serve(message, payload)
                 finally:
                     self._request_in_progress, self._payload = False, None
-                    if self._handler_waiter is not None and not self._handler_waiter.done():
-                        self._handler_waiter.set_result(None)
-                if not keep or self._close:
+                if not keep or self._close or self._ending:
                     break
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         except asyncio.CancelledError:
@@ -175,6 +236,17 @@ class Connection(RequestHandler):
         self._task_handler = None
         if self.transport is not None:
             self.transport.close()
+            self._watch_reading(self.transport)
+
+    async def _say_refusal(self, fault: _ErrInfo) -> None:
+        """Answer what is no request. The client has a moment to read it: bytes that nobody took would reset it."""
+        if not self._refusal:
+            too_large = isinstance(fault.exc, LineTooLong)
+            self._refusal = head_too_large(self.max_field_size, self._head_bytes) if too_large else refusal(400)
+        self._write(self._refusal)
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+            await asyncio.sleep(_REFUSED_SECONDS)  # ends with the connection
 
     async def _serve(self, message: RawRequestMessage, payload: StreamReader) -> bool:
         """Answer one request; whether the connection stays open."""
@@ -183,14 +255,14 @@ class Connection(RequestHandler):
         async def read_body(limit_bytes: int) -> bytes:
             return await self._body(message, payload, limit_bytes)
 
-        peer = self.peername
-        remote = peer[0] if isinstance(peer, tuple) else ""
         if message.should_close or message.version != HttpVersion11:
             raw = None
-        head, reply = await self._edge.respond(message.method, message.path, message.headers, remote, read_body, raw)
+        head, reply = await self._edge.respond(
+            message.method, message.path, message.headers, self._remote, read_body, raw
+        )
         if self.transport is None:
             return False
-        keep = not message.should_close and not self._close and not self._upgraded
+        keep = not (message.should_close or self._close or self._ending or self._upgraded)
         if not payload.is_eof():  # nobody wanted the body, or not all of it
             keep = keep and _is_small(message) and await self._drained(payload)
         if reply.stream is not None:
@@ -205,6 +277,72 @@ class Connection(RequestHandler):
             await self._drained(payload)  # a connection closed on unread bytes is reset, and the answer with it
         return keep
 
+    # Going away
+
+    def pause_writing(self) -> None:
+        """More waits for the client to read it than is kept: from now on it has to read."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._watch_reading(self.transport)
+
+    def resume_writing(self) -> None:
+        """The client has read most of it."""
+        super().resume_writing()
+        self._stop_watching()
+
+    def _watch_reading(self, transport: asyncio.Transport) -> None:
+        """Cut the client off unless it goes on reading what waits for it."""
+        if self._reading is None and transport.get_write_buffer_size():
+            self._reading = Progress(
+                self._edge.engine.clock,
+                self._edge.settings.answer_stall_seconds,
+                lambda: -transport.get_write_buffer_size(),
+                partial(self._unread, transport),
+            )
+
+    def _unread(self, transport: asyncio.Transport) -> None:
+        self._edge.events.http.info(
+            "Client does not read its answer", remote=self._remote, unread_bytes=transport.get_write_buffer_size()
+        )
+        transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._reading is not None:
+            self._reading.stop()
+            self._reading = None
+
+    def close(self) -> None:
+        """Close once the request at hand is answered; its body may still arrive."""
+        self._ending = True
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Give the request at hand so many seconds, then end the connection."""
+        self.close()
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+        task = self._task_handler
+        if task is not None:
+            await asyncio.wait({task}, timeout=timeout)
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CANCELLED_SECONDS)
+        self.force_close()
+
+    def force_close(self) -> None:
+        """Close now; what waits for the client to read it is still sent."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None:
+            self._watch_reading(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has gone, or we have."""
+        super().connection_lost(exc)
+        self._stop_head_timer()
+        self._stop_watching()
+        self._clients.leave(self._remote)
+
     def _write(self, data: bytes) -> None:
         if self.transport is not None:
             self.transport.write(data)
@@ -212,32 +350,51 @@ class Connection(RequestHandler):
     async def _body(self, message: RawRequestMessage, payload: StreamReader, limit_bytes: int) -> bytes:
         """The request's body.
 
+        Args:
+            limit_bytes: the handler's own limit; 0: that of the settings.
+
         Raises:
-            TooLarge: `body`, it is over `limit_bytes` by its own word or in fact.
-            InvalidRequest: `body-broken`, it does not arrive as announced.
+            TooLarge: `body` or, by the settings' limit, `body-limit`: it is over it by its own word or in fact.
+            InvalidRequest: `body-broken`, it does not arrive as announced; `body-slow`, it does not arrive.
         """
+        reason = "body" if limit_bytes else "body-limit"
+        limit_bytes = limit_bytes or self._edge.settings.max_body_bytes
         length = message.headers.get("Content-Length", "")
-        if limit_bytes and length.isdecimal() and int(length) > limit_bytes:
-            raise TooLarge("body", size=int(length), limit=limit_bytes)
+        if length.isdecimal() and int(length) > limit_bytes:
+            raise TooLarge(reason, size=int(length), limit=limit_bytes)
         if message.headers.get("Expect", "").lower() == "100-continue" and not payload.is_eof():
             self._write(_CONTINUE)
         if payload is EMPTY_PAYLOAD:
             return b""
         if payload.is_eof() and payload.exception() is None:  # it came whole, in most cases with its head
-            return _within(b"".join(payload._buffer), limit_bytes)
+            body = b"".join(payload._buffer)
+            if len(body) > limit_bytes:
+                raise TooLarge(reason, size=len(body), limit=limit_bytes)
+            return body
+        return await self._arriving(payload, reason, limit_bytes)
+
+    async def _arriving(self, payload: StreamReader, reason: str, limit_bytes: int) -> bytes:
+        """A body of which something is missing yet."""
+        pieces, size = list[bytes](), 0
+        seconds = self._edge.settings.request_body_seconds
+        progress = Progress(
+            self._edge.engine.clock, seconds, lambda: size, lambda: payload.set_exception(_TooSlow())
+        )  # fmt: skip
         try:
-            if not limit_bytes:
-                return await payload.read()
-            pieces, size = [], 0
             while piece := await payload.readany():
                 size += len(piece)
                 if size > limit_bytes:
-                    raise TooLarge("body", size=size, limit=limit_bytes)
+                    raise TooLarge(reason, size=size, limit=limit_bytes)
                 pieces.append(piece)
             return b"".join(pieces)
+        except _TooSlow:
+            self._close = True
+            raise InvalidRequest("body-slow", seconds=seconds, size=size) from None
         except (HttpProcessingError, web.RequestPayloadError):
             self._close = True
             raise InvalidRequest("body-broken") from None
+        finally:
+            progress.stop()
 
     async def _drained(self, payload: StreamReader) -> bool:
         """Read what the handler left of the body, so that the next request begins where it should."""
@@ -284,9 +441,3 @@ def _is_small(message: RawRequestMessage) -> bool:
     length = message.headers.get("Content-Length", "")
     waits = message.headers.get("Expect", "").lower() == "100-continue"
     return not waits and length.isdecimal() and len(length) < 7 and int(length) <= _SMALL_REST_BYTES
-
-
-def _within(body: bytes, limit_bytes: int) -> bytes:
-    if limit_bytes and len(body) > limit_bytes:
-        raise TooLarge("body", size=len(body), limit=limit_bytes)
-    return body

@@ -45,6 +45,7 @@ class Options(Struct, frozen=True, kw_only=True):
     snapshot_min_bytes: int = 8 << 20
     answers_per_topic: int = 32
     answers_bytes: int = 64 << 20
+    max_parked_readers: int = 50_000
 
 
 class Engine:
@@ -71,7 +72,10 @@ class Engine:
         self.log_level = level
         self.state = State()
         self.topics = Topics(
-            clock, answers_per_topic=self.options.answers_per_topic, answers_bytes=self.options.answers_bytes
+            clock,
+            answers_per_topic=self.options.answers_per_topic,
+            answers_bytes=self.options.answers_bytes,
+            max_parked=self.options.max_parked_readers,
         )
         self._coming: State | None = None  # what a reset asked for, until it is as new as what is shown
         self._show(self.state)

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from registry.clock import Clock, TimerHandle
+from registry.errors import TooManyRequests
 from registry.model.topic import Topic
 from registry.state.changes import Changes
 from registry.state.store import State
@@ -108,11 +109,14 @@ def _least_used(answers: dict[Hashable, Answer]) -> Answer:
 class Topics:
     """All topics that somebody looks at."""
 
-    def __init__(self, clock: Clock, *, answers_per_topic: int = 32, answers_bytes: int = 64 << 20) -> None:
-        """Bounds: `answers_per_topic` keys on one topic, `answers_bytes` of bodies in all."""
+    def __init__(
+        self, clock: Clock, *, answers_per_topic: int = 32, answers_bytes: int = 64 << 20, max_parked: int = 50_000
+    ) -> None:
+        """Bounds: `answers_per_topic` keys on one topic, `answers_bytes` of bodies, `max_parked` readers in all."""
         self._clock = clock
         self._answers_per_topic = answers_per_topic
         self._bytes_limit = answers_bytes
+        self._max_parked = max_parked
         self._watched: dict[Topic, _Watched] = {}
         self._order: deque[Answer] = deque()  # second chance, oldest first
         self._kept = 0
@@ -216,10 +220,14 @@ class Topics:
 
         Only the index decides. The second value says whether there was a wait. A cancelled caller leaves
         nothing behind.
+
+        Raises:
+            TooManyRequests: `parked-readers`, it would have to wait and as many as may do so already.
         """
         answer = self.answer(question)
         if answer.index > min_index or self.released:
             return answer, False
+        self._refuse_too_many()
         waiter = Waiter(asyncio.get_running_loop().create_future(), min_index, answer)
         watched = self._watched.setdefault(question.topic, _Watched())
         _, waiters = watched.waiters.setdefault(question.key, (question, {}))
@@ -231,6 +239,10 @@ class Topics:
         finally:
             self._unpark(question, watched, waiters, waiter)
 
+    def _refuse_too_many(self) -> None:
+        if self.parked >= self._max_parked:
+            raise TooManyRequests("parked-readers", current=self.parked, limit=self._max_parked)
+
     def _unpark(self, question: Question, watched: _Watched, waiters: dict[Waiter, None], waiter: Waiter) -> None:
         self.parked -= 1
         if waiter.timer is not None:
@@ -241,7 +253,12 @@ class Topics:
             self._sweep(question.topic, watched)
 
     async def touched(self, topic: Topic, seconds: float) -> None:
-        """Wait until the topic is touched or `seconds` have gone by."""
+        """Wait until the topic is touched or `seconds` have gone by.
+
+        Raises:
+            TooManyRequests: as `after`.
+        """
+        self._refuse_too_many()
         looker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         watched = self._watched.setdefault(topic, _Watched())
         watched.lookers[looker] = None

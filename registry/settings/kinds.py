@@ -89,6 +89,8 @@ def _article(noun: str) -> str:
 
 def _shown(value: object, unit: str) -> str:
     """How the documentation writes a value: 300 s, 64 MiB, true."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return _json(value)
     if unit == "seconds" and isinstance(value, float):
@@ -108,6 +110,7 @@ BOOLEAN = _one("BOOLEAN", values.boolean, bool)
 PORT = _one("PORT", values.port, int)
 PORTS = _many("PORT", values.port)
 COUNT = _one("NUMBER", values.count, int)
+OPTIONAL_LIMIT: Kind[int | None] = _one("NUMBER", values.limit, int)
 BYTES = _one("SIZE", values.size_bytes, (int, str), unit="bytes")
 SECONDS = _one("DURATION", values.seconds, (int, float, str), unit="seconds")
 POSITIVE_SECONDS = _one("DURATION", values.positive_seconds, (int, float, str), unit="seconds")

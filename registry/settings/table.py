@@ -24,6 +24,7 @@ STORE = "Store"
 READS = "Reads"
 CHECKS = "Checks"
 HTTP = "HTTP"
+LIMITS = "Limits"
 OPERATION = "Operation"
 FILES = "Files"
 
@@ -205,6 +206,26 @@ class Settings:
     allow_write_http_from: tuple[str, ...] = row(
         HTTP, (), kinds.NETWORKS, "Networks that writes are taken from; none named: every one.",
         consul=("http_config.allow_write_http_from",))
+
+    max_connections_per_client: int | None = row(
+        LIMITS, None, kinds.OPTIONAL_LIMIT, "Connections that one IP address may have; one more is answered 429 and "
+        "closed. 0: any number. Without it: 200, or any number where the bind address is a loopback one. Each worker "
+        "counts its own.", consul=("limits.http_max_conns_per_client",), reloadable=True)
+    max_parked_readers: int = row(
+        LIMITS, 50_000, kinds.COUNT, "Blocking queries that may wait at a time; a further one that would have to wait "
+        "is answered 429. Divided among the workers.")
+    max_body_bytes: int = row(
+        LIMITS, 32 << 20, kinds.BYTES, "The largest body of a request that has no smaller limit of its own; a larger "
+        "one is answered 413.", reloadable=True)
+    request_head_seconds: float = row(
+        LIMITS, 10.0, kinds.POSITIVE_SECONDS, "How long the head of a request may take from its first byte to its "
+        "last; then it is answered 408 and the connection closed.", reloadable=True)
+    request_body_seconds: float = row(
+        LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A body of which less than 1 KiB arrives in so long a time is answered "
+        "408 and the connection closed.", reloadable=True)
+    answer_stall_seconds: float = row(
+        LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A client that reads less than 1 KiB of its answer in so long a time is "
+        "cut off.", reloadable=True)
 
     workers: int = row(
         OPERATION, 1, kinds.COUNT, "Processes that share the ports, each a whole replica on a core of its own, started "

@@ -68,6 +68,14 @@ def count(text: str) -> int:
     return number
 
 
+def limit(text: str) -> int:
+    """A whole number; 0 for no limit."""
+    number = integer(text)
+    if number < 0:
+        raise ValueError(f"{text} is less than 0")
+    return number
+
+
 def size_bytes(text: str) -> int:
     """Bytes, given as such or in KiB, MiB or GiB; above 0."""
     match = re.fullmatch(r"\s*([0-9]{1,15})\s*(KiB|MiB|GiB)?\s*", text)

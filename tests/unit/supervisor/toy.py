@@ -85,7 +85,7 @@ class Toy:
 
     async def run(self) -> int:
         await self.link.open(self, self)
-        port = Port(lambda: Talk(self), "127.0.0.1", self.place.ports[0], shared=True)
+        port = Port(lambda _: Talk(self), "127.0.0.1", self.place.ports[0], shared=True)
         self.link.ready()
         self.events.agent.info("Listening", port=port.address[1], worker=self.place.number, pid=os.getpid())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)

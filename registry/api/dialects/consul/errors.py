@@ -30,6 +30,8 @@ TABLE: dict[str, tuple[int, str]] = {
     "wait": (400, "Invalid wait time"),
     # Bodies
     "body": (413, "Request body({size} bytes) too large, max size: {limit} bytes."),
+    "body-limit": (413, "Request body({size} bytes) too large, max size: {limit} bytes. See max_body_bytes."),
+    "body-slow": (408, "The request's body did not go on for {seconds:g}s, after {size} bytes (request_body_seconds)"),
     "decode": (400, "Request decode failed: {problem}"),
     "duration": (400, "Request decode failed: {problem}"),
     # Reads of the catalog and of health
@@ -120,6 +122,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "segment-wan": (400, "Cannot provide a segment with wan=true"),
     "wan-off": (500, "WAN Federation is disabled"),
     # The server itself
+    "parked-readers": (429, "Too many blocking queries: {current} wait, at most {limit} may (max_parked_readers)"),
     "pending-writes": (429, "Rate limit reached, try again later"),
 }
 
