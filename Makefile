@@ -2,7 +2,7 @@
 python := .venv/bin/python
 ARGS ?=
 
-.PHONY: help install run test lint check coverage bench replicas crash faults fuzz compat parity docs lock
+.PHONY: help install run test lint check coverage bench replicas connections crash faults fuzz compat parity docs lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +30,9 @@ bench: install ## compare with a real Consul (CONSUL_BIN)
 
 replicas: install ## measure replicas over Redis, and workers on one machine
 	$(python) -m bench.replicas $(ARGS)
+
+connections: install ## 10,000 waiting connections: memory, wake-up, end
+	$(python) -m bench.connections $(ARGS)
 
 crash: install ## kill the server at random moments, 50 rounds
 	CRASH_ROUNDS=$${CRASH_ROUNDS:-50} $(python) -m pytest tests/crash $(ARGS)

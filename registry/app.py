@@ -319,6 +319,7 @@ def _options(settings: Settings, workers: int) -> Options:
         answers_per_topic=settings.answers_per_topic,
         answers_bytes=max(settings.answers_bytes // workers, 1),
         max_parked_readers=max(settings.max_parked_readers // workers, 1),
+        max_name_characters=settings.max_name_characters,
     )
 
 

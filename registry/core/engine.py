@@ -46,6 +46,7 @@ class Options(Struct, frozen=True, kw_only=True):
     answers_per_topic: int = 32
     answers_bytes: int = 64 << 20
     max_parked_readers: int = 50_000
+    max_name_characters: int = 1_024
 
 
 class Engine:
@@ -80,7 +81,10 @@ class Engine:
         self._coming: State | None = None  # what a reset asked for, until it is as new as what is shown
         self._show(self.state)
         self._log = log
-        self._writes = Writes(log, clock, self.observer, self.topics, self.options.max_pending_writes)
+        self._writes = Writes(
+            log, clock, self.observer, self.topics,
+            limit=self.options.max_pending_writes, max_name_characters=self.options.max_name_characters,
+        )  # fmt: skip
         self._proposals = self._writes.proposals
         self._snapshots = Snapshots(log, clock, self.observer, self.options.snapshot_min_bytes, self._fail)
         self._beats = Beats(
@@ -224,7 +228,7 @@ class Engine:
         Raises:
             RequestError: the state refused it; nothing changed.
             LogUnavailable: it is not stored, or (`unknown`) nobody can tell.
-            TooManyRequests: too many writes wait already.
+            TooManyRequests: too many writes wait already. TooLarge: `name-limit`, a name is too long.
         """
         await self._writes.propose(command)
 

@@ -23,6 +23,7 @@ from registry.commands import (
 )
 from registry.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, Check
 from registry.model.names import fold
+from registry.model.service import Instance
 
 WriteKey = tuple[str, ...]
 
@@ -70,6 +71,15 @@ def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
         case DeregisterLocal():
             return (node_key(own_node),)
     return (node_key(own_node),)
+
+
+def longest_name(command: Command, keys: Iterable[WriteKey]) -> str:
+    """The longest of the names and ids that a command brings."""
+    longest = max((part for key in keys for part in key), key=len)
+    match command:
+        case RegisterLocal(service=LocalService(service=instance)) | Register(service=Instance() as instance):
+            return max(longest, instance.name, key=len)
+    return longest
 
 
 def _local(own_node: str, part: LocalService) -> Iterator[WriteKey]:

@@ -11,11 +11,11 @@ from registry.clock import Clock
 from registry.commands import Command
 from registry.commands.codec import encoded, level_of
 from registry.core import deadlines
-from registry.core.keys import WriteKey, keys_of
+from registry.core.keys import WriteKey, keys_of, longest_name
 from registry.core.observer import Observer
 from registry.core.proposals import Proposal, Proposals
 from registry.core.topics import Topics, resolve
-from registry.errors import LogUnavailable, TooManyRequests
+from registry.errors import LogUnavailable, TooLarge, TooManyRequests
 from registry.log.base import Condition, Log, Record, Tenure
 from registry.state.store import State
 
@@ -29,8 +29,14 @@ class Behind(LogUnavailable):
 class Writes:
     """The way of every write of this process."""
 
-    def __init__(self, log: Log, clock: Clock, observer: Observer, topics: Topics, limit: int) -> None:
+    def __init__(
+        self, log: Log, clock: Clock, observer: Observer, topics: Topics, *, limit: int, max_name_characters: int
+    ) -> None:
+        """Args:
+        limit: how many may wait for the log before further ones are refused.
+        """
         self.proposals = Proposals(log, clock, observer, limit)
+        self._max_name_characters = max_name_characters
         self.ended = ""  # why no write is taken any more
         self._log = log
         self._clock = clock
@@ -46,6 +52,9 @@ class Writes:
     async def propose(self, command: Command) -> None:
         """As `Engine.propose`."""
         keys = keys_of(command, self.state.server.node)
+        name = longest_name(command, keys)
+        if len(name) > self._max_name_characters:
+            raise TooLarge("name-limit", size=len(name), limit=self._max_name_characters)
         if (
             self._superfluous(command, keys)
             and (not self._log.shared or await self._confirmed(command, keys))

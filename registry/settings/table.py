@@ -217,6 +217,9 @@ class Settings:
     max_body_bytes: int = row(
         LIMITS, 32 << 20, kinds.BYTES, "The largest body of a request that has no smaller limit of its own; a larger "
         "one is answered 413.", reloadable=True)
+    max_name_characters: int = row(
+        LIMITS, 1_024, kinds.COUNT, "The longest name or id of a node, a service or a check; a longer one is answered "
+        "413. The limits of metadata are Consul's: 64 pairs, 128 characters a key, 512 bytes a value.")
     request_head_seconds: float = row(
         LIMITS, 10.0, kinds.POSITIVE_SECONDS, "How long the head of a request may take from its first byte to its "
         "last; then it is answered 408 and the connection closed.", reloadable=True)

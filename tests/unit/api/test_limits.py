@@ -1,6 +1,7 @@
 """Limits a client meets: its connections, sizes, waiting readers, and its own slowness, on a clock the test moves."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -158,6 +159,27 @@ async def test_a_large_body_does_not_count_as_a_head(clients: list[Client]) -> N
                 client.send(whole[at : {0: 100, 100: 2000, 2000: 4000, 4000: None}[at]])
                 await server.clock.settle()
             assert (await client.answer())[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("agent/service/register", {"Name": "LONG"}), ("agent/service/register", {"Name": "web", "ID": "LONG"}),
+        ("agent/service/register", {"Name": "web", "Check": {"CheckID": "LONG", "TTL": "1m"}}),
+        ("agent/check/register", {"Name": "LONG", "TTL": "1m"}),
+        ("catalog/register", {"Node": "LONG", "Address": "10.0.0.1"}),
+        ("catalog/register", {"Node": "n", "Address": "10.0.0.1", "Service": {"Service": "LONG"}}),
+    ],
+)  # fmt: skip
+async def test_a_name_over_the_limit_is_refused(clients: list[Client], path: str, body: dict[str, object]) -> None:
+    async with testing.server(max_name_characters=20) as server:
+        client = await opened(server, clients)
+        for letters, expected in ((20, 200), (21, 413)):
+            sent = json.dumps(body).replace("LONG", "n" * letters).encode()
+            client.send(request("PUT", f"/v1/{path}", body=sent))
+            status, _, text = await client.answer()
+            assert status == expected, text
+        assert text == b"A name of 21 characters is too long, at most 20 are taken (max_name_characters)"
 
 
 # Readers

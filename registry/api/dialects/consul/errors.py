@@ -122,6 +122,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "segment-wan": (400, "Cannot provide a segment with wan=true"),
     "wan-off": (500, "WAN Federation is disabled"),
     # The server itself
+    "name-limit": (413, "A name of {size} characters is too long, at most {limit} are taken (max_name_characters)"),
     "parked-readers": (429, "Too many blocking queries: {current} wait, at most {limit} may (max_parked_readers)"),
     "pending-writes": (429, "Rate limit reached, try again later"),
 }
