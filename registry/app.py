@@ -14,6 +14,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from registry import __version__
+from registry.api.access_log import AccessLog
 from registry.api.dialects.consul.dialect import ConsulDialect
 from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
 from registry.api.dialects.own import OwnDialect
@@ -23,6 +24,7 @@ from registry.api.ports import Port
 from registry.api.processes import OneProcess
 from registry.api.server import Listener
 from registry.api.standing import Standing
+from registry.api.transitions import Transitions
 from registry.api.witness import Witness
 from registry.checks.means import Means
 from registry.checks.runner import CheckRunner, Parts
@@ -70,6 +72,7 @@ class App:
         self._listening: list[Port] = []
         self.addresses: list[tuple[str, int]] = []
         self._link = link
+        self._access_log: AccessLog | None = None
         self._chance = chance
         self.metrics = Metrics()
         self._own = OneProcess(self.metrics)
@@ -94,7 +97,7 @@ class App:
             random=self._chance, observer=Witness(self.metrics, self.events),
         )  # fmt: skip
         self._standing = Standing(self.engine, self.metrics, self.events, self.clock)
-        self._duties = Duties(self.engine, self.clock)
+        self._duties = Duties(self.engine, self.clock, Transitions(self.engine, self.events))
         self.edge = Edge(
             self.engine,
             (OwnDialect(), _consul(settings)),
@@ -119,11 +122,13 @@ class App:
         """
         rows = file_rows(self.settings)
         ports = self._ports()
+        await self._open_access_log()
         if self._link is not None:
             await self._link.open(self, self._own)
         if self._link is None or self._link.place.number == 1:
             self._say_notices(self.settings)
         await self._open_store()
+        self.edge.exchanges.log_to(self._access_log)
         self.metrics.start(self.clock, self.engine)
         self._standing.start()
         await self._identify()
@@ -131,6 +136,7 @@ class App:
         self._listener = Listener(
             self.edge, max_header_bytes=self.settings.max_header_bytes, keepalive_seconds=_KEEPALIVE_SECONDS
         )
+        self.metrics.connections = self._listener.figures
         for port in ports:
             self._listen(port)
         self._announce()
@@ -138,6 +144,11 @@ class App:
         self.metrics.checks = self._duties.figures
         if self._link is not None:
             self._link.ready()
+
+    async def _open_access_log(self) -> None:
+        if self.settings.access_log:
+            loop = asyncio.get_running_loop()
+            self._access_log = await loop.run_in_executor(None, AccessLog, self.settings.access_log, self.events)
 
     def _runner(self) -> CheckRunner:
         """Who runs the checks that are this process's."""
@@ -210,6 +221,8 @@ class App:
             await self._listener.shutdown(self.settings.shutdown_grace_seconds)
         await self._duties.stop()
         await self.engine.stop()
+        if self._access_log is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._access_log.close)
         if self._link is not None:
             self._link.close()
 
@@ -272,9 +285,13 @@ class App:
     async def reload(self) -> None:
         """Read the configuration files again: rows from files, log level and limits follow them.
 
+        The access log goes on in the file that has its path now, whatever the files say.
+
         Raises:
             SettingsError: a file is wrong; nothing changed.
         """
+        if self._access_log is not None:
+            self._access_log.reopen()
         loop = asyncio.get_running_loop()
         again = await loop.run_in_executor(None, reread, self.settings)
         await self._write_file_rows(again.settings, file_rows(again.settings))

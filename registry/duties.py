@@ -10,7 +10,9 @@ from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 from registry.api.metrics_figures import CheckFigures, HistogramFigures
+from registry.api.transitions import Transitions
 from registry.checks.base import Result
+from registry.checks.exposed import exposed
 from registry.checks.figures import BOUNDS_SECONDS, Spread
 from registry.checks.runner import CheckRunner
 from registry.clock import Clock, TimerHandle
@@ -28,14 +30,17 @@ class _Given(NamedTuple):
 
     check_id: str
     create_index: int
-    definition: CheckDefinition
+    definition: CheckDefinition  # as it was registered
+    proxy: str | None  # the address of the proxy that answers for it
+    port: int
 
 
 class Duties:
     """Feeds one runner from one engine."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, transitions: Transitions) -> None:
         self._engine = engine
+        self._transitions = transitions
         self._clock = clock
         self._runner: CheckRunner | None = None
         self._given: dict[Hashable, _Given] = {}  # by `CheckKey`
@@ -47,6 +52,7 @@ class Duties:
         """Begin with what the state holds, and follow it from then on."""
         self._runner = runner
         self._engine.watch_checks(self._changed)
+        self._transitions.look(None)
         self._look_at_all(taken_over=True)
         if self._engine.shared:
             self._look_around()
@@ -63,7 +69,8 @@ class Duties:
         """Hand a result to the engine, for the check as it was when it was begun to be run."""
         given = self._given.get(key)
         if given is not None:
-            self._engine.report(given.check_id, given.create_index, result.status, result.output)
+            since = self._runner.due_at(key) if self._runner is not None else None
+            self._engine.report(given.check_id, given.create_index, result.status, result.output, since)
 
     def figures(self) -> CheckFigures:
         """What the runner has counted."""
@@ -82,6 +89,7 @@ class Duties:
         )
 
     def _changed(self, keys: Iterable[CheckKey] | None) -> None:
+        self._transitions.look(keys)
         if keys is None:
             self._look_at_all(taken_over=True)
         else:
@@ -122,12 +130,15 @@ class Duties:
                 del self._given[key]
                 self._runner.stop(key)
             return
-        wanted = _Given(check.id, check.create_index, runs)
+        wanted = _Given(check.id, check.create_index, runs, self._engine.state.exposed_at(check), check.exposed_port)
         if given != wanted:
             self._given[key] = wanted
             if given is not None and given.create_index != wanted.create_index:
                 self._runner.stop(key)  # what is under way looks at one that is gone
-            self._runner.run(key, runs, taken_over=taken_over)
+            elif given is not None and given.definition == runs:
+                taken_over = True  # the same check by another way
+            where = runs if wanted.proxy is None else exposed(runs, wanted.proxy, wanted.port)
+            self._runner.run(key, where, taken_over=taken_over)
 
 
 def _histogram(spread: Spread) -> HistogramFigures:

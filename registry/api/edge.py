@@ -11,6 +11,7 @@ from typing import Any
 
 from registry.api.call import BodyReader, Call
 from registry.api.dialect import Dialect, Match
+from registry.api.exchanges import Exchanges
 from registry.api.http import GZIP_MIN_BYTES, ConfiguredHeaders, Stamp, packed, status_line
 from registry.api.metrics import Metrics
 from registry.api.processes import OneProcess, Processes
@@ -21,6 +22,7 @@ from registry.api.target import origin_form
 from registry.core.engine import Engine
 from registry.errors import LogError, RequestError
 from registry.events import Events
+from registry.events.context import REQUEST_ID
 
 REQUEST_ID_CHARACTERS = 64
 _PACKED = "gzip"  # where an answer keeps its packed body
@@ -61,6 +63,9 @@ class Edge:
         self._dialects = dialects
         self._slow_seconds = settings.slow_request_seconds
         self._configured = ConfiguredHeaders(settings.response_headers)
+        self.told = False  # whether anybody is told of each request
+        self.ready = self._ready
+        self.exchanges = Exchanges(engine.clock, events, self._note_told)
 
     # Requests
 
@@ -97,7 +102,8 @@ class Edge:
         seconds = self.engine.clock.elapsed() - begun
         figures.count(reply.status, seconds)
         if seconds > self._slow_seconds and not reply.waited and reply.stream is None:
-            self.events.slow_request(match.route, method, seconds, request_id)
+            self.metrics.slow += 1
+            self.events.slow_request(match.route, method, seconds, request_id, match.argument)
         answer = None if reply.once else reply.ready
         if answer is not None and reply.waited and (repeat := self.repeats.by_target(target, headers)) is not None:
             return _identified(repeat.head, request_id), Reply(body=repeat.body)  # as for the one woken before
@@ -126,8 +132,11 @@ class Edge:
         request_id: str,
         read_body: BodyReader,
     ) -> Reply:
+        REQUEST_ID.set(request_id)
         if match.handler is None:
             assert match.reply is not None
+            if match.reply.status >= 400:
+                self.events.turned_away(match.route, method, match.reply.status, remote, request_id)
             return match.reply
         query = None
         try:
@@ -147,7 +156,7 @@ class Edge:
             reply = await match.handler(call)
         except (RequestError, LogError) as error:
             reply = dialect.error_reply(error)
-            self.events.refused(match.route, method, reply.status, error, request_id)
+            self.events.refused(match.route, method, reply.status, error, request_id, match.argument)
             return reply
         except Exception:
             self.events.crashed(match.route, method, request_id)
@@ -190,7 +199,9 @@ class Edge:
             kept = reply.ready.extra[_PACKED] = packed(reply.body)
         return kept
 
-    def ready(self, raw: bytes) -> tuple[bytes, bytes] | None:
+    # Requests known by their bytes: `ready` is one of these two
+
+    def _ready(self, raw: bytes, remote: str) -> tuple[bytes, bytes] | None:
         """Head and body for a request that is byte for byte one answered from memory before.
 
         None when it is not, or when its answer has changed since.
@@ -200,6 +211,17 @@ class Edge:
             return None
         repeat.figures.ready += 1
         return repeat.head + self.stamp.tail(), repeat.body
+
+    def _ready_and_told(self, raw: bytes, remote: str) -> tuple[bytes, bytes] | None:
+        """The same, and those who listen are told."""
+        begun = self.exchanges.elapsed()
+        answer = self._ready(raw, remote)
+        if answer is not None:
+            self.exchanges.tell_repeated(remote, raw, *answer, begun)
+        return answer
+
+    def _note_told(self, heard: bool) -> None:
+        self.told, self.ready = heard, self._ready_and_told if heard else self._ready
 
 
 def _identified(head: bytes, request_id: str) -> bytes:

@@ -19,6 +19,7 @@ from registry.api.metrics_figures import (
     EndpointCounts,
     Figures,
     HistogramFigures,
+    LoadFigures,
     StateSizes,
     StoreFigures,
     cache_figures,
@@ -26,6 +27,7 @@ from registry.api.metrics_figures import (
     state_sizes,
 )
 from registry.api.metrics_intervals import Aggregate, Interval, Intervals, Named, changed
+from registry.api.metrics_states import States
 from registry.clock import Clock
 from registry.commands import Command
 from registry.errors import RequestError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from registry.core.engine import Engine
 
 LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+DETECTION_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)  # seconds
 BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)  # records
 AWAY_SECONDS = 5.0  # how long one refused write speaks for the store
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
@@ -85,6 +88,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.slow = 0  # requests that worked for longer than the setting says
         self.endpoints: dict[tuple[str, str], EndpointFigures] = {}
         self.commands: Counter[tuple[str, str]] = Counter()  # (kind, outcome)
         self.appends: Counter[str] = Counter()  # by outcome
@@ -95,10 +99,16 @@ class Metrics:
         self.rearms = 0
         self.recoveries = 0
         self.openings = 0  # how often the store was found to be away
+        self.troubles = 0  # that an operator was told of
+        self.detection = {kind: Histogram(DETECTION_BOUNDS) for kind in ("check", "ttl")}
+        self.expirations = 0
+        self.reaps = 0
         self.collections = 0
         self.collection_seconds = 0.0
         self.intervals = Intervals(self._recent, self._begin_anew)
         self.checks: Callable[[], CheckFigures] | None = None  # of whoever runs checks here
+        self.connections: Callable[[], tuple[int, int]] | None = None  # open now, and refused so far
+        self._states = States()
         self._engine: Engine | None = None
         self._failed_at: float | None = None  # elapsed seconds of the last append that failed
         self._armed_at: float | None = None
@@ -201,7 +211,15 @@ class Metrics:
 
     def _store(self, engine: "Engine") -> StoreFigures:
         age = engine.clock.elapsed() - self._armed_at if self._armed_at is not None else None
-        return StoreFigures(not self.store_away, self.silent_seconds, engine.keeps_house, age)
+        backlog = engine.log_backlog_bytes
+        return StoreFigures(not self.store_away, self.silent_seconds, engine.keeps_house, age, *backlog)
+
+    def _load(self, engine: "Engine") -> LoadFigures:
+        connections, refused = self.connections() if self.connections is not None else (0, 0)
+        options = engine.options
+        return LoadFigures(
+            connections, refused, engine.pending_writes, options.max_pending_writes, options.max_parked_readers
+        )  # fmt: skip
 
     def _recent(self, start: float) -> Interval:
         return Interval(start, changed(self._counters()), changed(self._samples()))
@@ -220,6 +238,11 @@ class Metrics:
         for one in self.endpoints.values():
             yield Named("api.http", (("method", one.method), ("path", path_label(one.route))), one.recent)
 
+    def count_states(self) -> None:
+        """Count what is in which state, for the next `figures`; for a thread."""
+        if self._engine is not None:
+            self._states.count(self._engine)
+
     def figures(self) -> Figures:
         """Everything as it is now; cheap, and safe to be read on another thread."""
         engine = self._engine
@@ -229,6 +252,7 @@ class Metrics:
                 for one in self.endpoints.values()
             ),
             in_flight=self.in_flight,
+            slow=self.slow,
             commands=dict(self.commands),
             appends=dict(self.appends),
             append_seconds=self.append_seconds.frozen(),
@@ -241,7 +265,12 @@ class Metrics:
             collections=self.collections,
             collection_seconds=self.collection_seconds,
             cache=cache_figures(engine) if engine is not None else CacheFigures(),
-            sizes=state_sizes(engine) if engine is not None else StateSizes(),
+            sizes=state_sizes(engine, self._states.counted) if engine is not None else StateSizes(),
             checks=self.checks() if self.checks is not None else CheckFigures(),
             store=self._store(engine) if engine is not None else StoreFigures(),
+            load=self._load(engine) if engine is not None else LoadFigures(),
+            detection={kind: found.frozen() for kind, found in self.detection.items()},
+            expirations=self.expirations,
+            reaps=self.reaps,
+            troubles=self.troubles,
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from registry.api.metrics_states import ByStatus
+
 if TYPE_CHECKING:
     from registry.core.engine import Engine
 
@@ -54,13 +56,16 @@ class CacheFigures(Struct, frozen=True):
 class StoreFigures(Struct, frozen=True):
     """How the store is, and what this process is among those that share it.
 
-    `deadlines_age_seconds` is the time since it gave all deadlines a full period, None when it never did.
+    `deadlines_age_seconds` is the time since it gave all deadlines a full period, None when it never did;
+    `backlog_bytes` are the entries since the newest snapshot, `backlog_due_bytes` what makes a new one due.
     """
 
     up: bool = True
     silent_seconds: float = 0.0
     housekeeper: bool = False
     deadlines_age_seconds: float | None = None
+    backlog_bytes: int = 0
+    backlog_due_bytes: int = 0
 
     def beside(self, other: "StoreFigures") -> "StoreFigures":
         """What two processes of one server come to: the worse contact, either's housekeeping."""
@@ -70,7 +75,19 @@ class StoreFigures(Struct, frozen=True):
             max(self.silent_seconds, other.silent_seconds),
             self.housekeeper or other.housekeeper,
             min(ages, default=None),
+            max(self.backlog_bytes, other.backlog_bytes),
+            max(self.backlog_due_bytes, other.backlog_due_bytes),
         )
+
+
+class LoadFigures(Struct, frozen=True):
+    """What is limited, and how much of it there is: connections, writes that wait for the store, parked readers."""
+
+    connections: int = 0
+    refused: int = 0
+    pending: int = 0
+    pending_limit: int = 0
+    parked_limit: int = 0
 
 
 class CheckFigures(Struct, frozen=True):
@@ -90,7 +107,10 @@ class CheckFigures(Struct, frozen=True):
 
 
 class StateSizes(Struct, frozen=True):
-    """Rows of the state; `checks` by status. `members` are the replicas, 0 where nobody tells them apart."""
+    """Rows of the state; `checks` by status. `members` are the replicas, 0 where nobody tells them apart.
+
+    An instance is as its worst check, a service as its best instance (`metrics_states.py`).
+    """
 
     index: int = 0
     nodes: int = 0
@@ -98,6 +118,8 @@ class StateSizes(Struct, frozen=True):
     instances: int = 0
     checks: dict[str, int] = {}
     members: int = 0
+    instances_by_status: dict[str, int] = {}
+    services_by_status: dict[str, int] = {}
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -120,6 +142,12 @@ class Figures(Struct, frozen=True, kw_only=True):
     sizes: StateSizes
     store: StoreFigures = StoreFigures()
     checks: CheckFigures = CheckFigures()
+    load: LoadFigures = LoadFigures()
+    detection: dict[str, HistogramFigures] = {}
+    expirations: int = 0
+    reaps: int = 0
+    troubles: int = 0
+    slow: int = 0
 
 
 def cache_figures(engine: "Engine") -> CacheFigures:
@@ -128,8 +156,8 @@ def cache_figures(engine: "Engine") -> CacheFigures:
     return CacheFigures(topics.hits, topics.misses, topics.bytes, topics.parked)
 
 
-def state_sizes(engine: "Engine") -> StateSizes:
-    """The sizes of the tables, without looking at a row."""
+def state_sizes(engine: "Engine", by_status: ByStatus) -> StateSizes:
+    """The sizes of the tables, without looking at a row; `by_status` are those that take one."""
     state = engine.state
     checks = dict.fromkeys((*STATUSES, OTHER), 0)
     for status, rows in state.checks_by_status.items():
@@ -141,4 +169,6 @@ def state_sizes(engine: "Engine") -> StateSizes:
         instances=sum(map(len, state.by_service.values())),
         checks=checks,
         members=len(state.members),
+        instances_by_status=by_status.instances,
+        services_by_status=by_status.services,
     )

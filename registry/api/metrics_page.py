@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from registry.api.metrics_disk import DiskFamilies
 from registry.api.metrics_figures import Figures, HistogramFigures
 from registry.api.metrics_processes import ProcessFamilies, WorkerFamilies
 from registry.api.processes import Report
@@ -20,15 +21,18 @@ from registry.api.processes import Report
 PREFIX = "registry"
 
 
-def page(report: Report, version: str, accept: str = "", also: tuple[Collector, ...] = ()) -> tuple[bytes, str]:
+def page(
+    report: Report, version: str, accept: str = "", also: tuple[Collector, ...] = (), *, store_url: str = ""
+) -> tuple[bytes, str]:
     """The text and its content type; OpenMetrics when `accept` (the request's header) asks for it.
 
     Args:
-        also: families of others, which come first.
+        also: families of others, which come first. store_url: the store whose disk is told of, if it has one.
     """
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry(auto_describe=False)
-    for collector in (*also, _Families(report.figures, version), ProcessFamilies(PREFIX, report.pids)):
+    ours = (_Families(report.figures, version), ProcessFamilies(PREFIX, report.pids), DiskFamilies(PREFIX, store_url))
+    for collector in (*also, *ours):
         registry.register(collector)
     if report.supervised:
         registry.register(WorkerFamilies(PREFIX, len(report.pids), report.silent, report.restarts))
@@ -50,6 +54,7 @@ class _Families(Collector):
         yield from self._store()
         yield from self._sizes()
         yield from self._checks()
+        yield from self._failures()
         yield _counter("gc_collections", "Runs of the garbage collector.", (), {(): self._figures.collections})
         yield _counter(
             "gc_pause_seconds", "Time that all runs of the garbage collector took.", (),
@@ -79,11 +84,19 @@ class _Families(Collector):
             "http_requests_repeated", "Requests answered from memory without being parsed; they are requests too.",
             labels[:2], ready,
         )  # fmt: skip
+        yield _counter("http_requests_slow", "Requests that worked longer than slow_request_seconds.", (),
+                       {(): self._figures.slow})  # fmt: skip
+        load = self._figures.load
+        yield _gauge("http_connections", "Connections of clients that are open.", (), {(): load.connections})
+        yield _counter("http_connections_refused", "Connections refused, since their client had too many.", (),
+                       {(): load.refused})  # fmt: skip
         yield _gauge("http_requests_in_flight", "Requests being answered, waiting ones included.", (),
                      {(): self._figures.in_flight})  # fmt: skip
 
     def _reads(self) -> Iterator[Metric]:
         cache = self._figures.cache
+        yield _gauge("parked_readers_limit", "Blocking reads that may wait at a time.", (),
+                     {(): self._figures.load.parked_limit})  # fmt: skip
         yield _gauge("parked_readers", "Blocking reads that wait for a change.", (), {(): cache.parked})
         yield _counter("cache_hits", "Answers that were ready in memory.", (), {(): cache.hits})
         yield _counter("cache_misses", "Answers that had to be computed.", (), {(): cache.misses})
@@ -96,6 +109,13 @@ class _Families(Collector):
         yield _histogram("log_append_seconds", "Time until a batch came back from the log.", figures.append_seconds)
         yield _histogram("log_append_records", "Records in a batch.", figures.append_records)
         yield _counter("commands", "Writes by kind and outcome.", ("command", "outcome"), figures.commands)
+        yield _gauge("writes_pending", "Writes that wait for the log.", (), {(): figures.load.pending})
+        yield _gauge("writes_pending_limit", "Writes that may wait for the log before further ones are refused.", (),
+                     {(): figures.load.pending_limit})  # fmt: skip
+        yield _gauge("log_backlog_bytes", "Entries of the log since its newest snapshot.", (),
+                     {(): figures.store.backlog_bytes})  # fmt: skip
+        yield _gauge("log_backlog_due_bytes", "Size of such entries at which a snapshot is taken.", (),
+                     {(): figures.store.backlog_due_bytes})  # fmt: skip
         yield _counter("log_snapshots", "Snapshots published.", (), {(): figures.snapshots})
         yield _counter("log_resets", "Times the state was replaced by a snapshot.", (), {(): figures.resets})
 
@@ -104,6 +124,8 @@ class _Families(Collector):
         yield _gauge("store_up", "1 while the store takes writes, as far as is known.", (), {(): store.up})
         yield _gauge("store_silent_seconds", "Time since the store last answered; 0 while it does.", (),
                      {(): store.silent_seconds})  # fmt: skip
+        yield _counter("store_troubles", "Times that trouble with the store was told in the log.", (),
+                       {(): figures.troubles})  # fmt: skip
         yield _counter("store_outages", "Times the store was found to be away.", (), {(): figures.openings})
         yield _gauge("log_housekeeper", "1 where this replica expires, reaps, snapshots and trims.", (),
                      {(): store.housekeeper})  # fmt: skip
@@ -124,6 +146,11 @@ class _Families(Collector):
         yield _gauge("instances", "Service instances in the catalog.", (), {(): sizes.instances})
         checks = {(status,): count for status, count in sizes.checks.items()}
         yield _gauge("checks", "Health checks by status.", ("status",), checks)
+        instances = {(status,): count for status, count in sizes.instances_by_status.items()}
+        yield _gauge("instances_by_status", "Service instances, each by its worst check or its node's.", ("status",),
+                     instances)  # fmt: skip
+        services = {(status,): count for status, count in sizes.services_by_status.items()}
+        yield _gauge("services_by_status", "Service names, each by its best instance.", ("status",), services)
 
     def _checks(self) -> Iterator[Metric]:
         figures = self._figures.checks
@@ -139,6 +166,21 @@ class _Families(Collector):
         yield _histogram("check_lag_seconds", "How long after its time a run began.", figures.lag)
         yield _counter("check_runs_cancelled", "Runs cut off, since their check was gone.", (), {(): figures.cancelled})
         yield _counter("check_errors", "Faults of the registry in a run of a check.", (), {(): figures.errors})
+
+    def _failures(self) -> Iterator[Metric]:
+        figures = self._figures
+        detection = HistogramMetricFamily(
+            f"{PREFIX}_failure_detection_seconds",
+            "Time until a failure was shown: since the run that found it was due, or since the TTL had run out.",
+            labels=("kind",),
+        )
+        for kind, found in figures.detection.items():
+            detection.add_metric([kind], *_buckets(found))
+        yield detection
+        yield _counter("ttl_expirations", "Checks that became critical, since their TTL had run out.", (),
+                       {(): figures.expirations})  # fmt: skip
+        yield _counter("reaps", "Instances removed, since they were critical for longer than they may.", (),
+                       {(): figures.reaps})  # fmt: skip
 
 
 Samples = Mapping[Any, float]  # by the values of the labels

@@ -53,6 +53,7 @@ class OneProcess:
 
     async def report(self) -> Report:
         """What this process counts."""
+        await asyncio.to_thread(self._metrics.count_states)
         figures = self._metrics.figures()
         runtime = await asyncio.to_thread(_runtime, figures, len(asyncio.all_tasks()))
         return Report(

@@ -27,6 +27,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from registry.api.edge import Edge
+from registry.api.exchanges import Exchange
 from registry.api.http import accepts_gzip
 from registry.api.limits import Clients, Progress, head_too_large, head_too_slow, refusal
 from registry.api.reply import Reply
@@ -69,6 +70,10 @@ class Listener(web.Server):
             "max_field_size": max_header_bytes,
             "max_headers": 10_000,
         }
+
+    def figures(self) -> tuple[int, int]:
+        """Connections that are open, and how many were refused so far."""
+        return len(self.connections), self.clients.refused
 
     def __call__(self, remote: str = "") -> RequestHandler:
         """A connection with a client at this address, for the transport that asyncio is about to make."""
@@ -115,7 +120,7 @@ class Connection(RequestHandler):
             and not self._force_close
         )
         if idle:
-            ready = self._edge.ready(data)
+            ready = self._edge.ready(data, self._remote)
             if ready is not None and self.transport is not None:
                 if len(ready[1]) < _SEPARATE_BYTES:
                     self.transport.write(ready[0] + ready[1])
@@ -222,7 +227,7 @@ class Connection(RequestHandler):
                     break
                 self._request_in_progress, self._payload = True, payload
                 try:
-                    keep = await self._serve(message, payload)
+                    keep = await (self._serve_told if self._edge.told else self._serve)(message, payload)
                 finally:
                     self._request_in_progress, self._payload = False, None
                 if not keep or self._close or self._ending:
@@ -244,11 +249,17 @@ class Connection(RequestHandler):
             too_large = isinstance(fault.exc, LineTooLong)
             self._refusal = head_too_large(self.max_field_size, self._head_bytes) if too_large else refusal(400)
         self._write(self._refusal)
+        self._edge.exchanges.tell_unreadable(self._remote, self._refusal)
         if self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
             await asyncio.sleep(_REFUSED_SECONDS)  # ends with the connection
 
-    async def _serve(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+    async def _serve_told(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        """The same as `_serve`, for those who are told of each request."""
+        with self._edge.exchanges.begin(self._remote, message) as exchange:
+            return await self._serve(message, payload, exchange)
+
+    async def _serve(self, message: RawRequestMessage, payload: StreamReader, exchange: Exchange | None = None) -> bool:
         """Answer one request; whether the connection stays open."""
         raw, self._raw = self._raw, None
 
@@ -262,6 +273,8 @@ class Connection(RequestHandler):
         )
         if self.transport is None:
             return False
+        if exchange is not None:
+            exchange.answer(head, reply)
         keep = not (message.should_close or self._close or self._ending or self._upgraded)
         if not payload.is_eof():  # nobody wanted the body, or not all of it
             keep = keep and _is_small(message) and await self._drained(payload)

@@ -1,6 +1,7 @@
 """What the engine did, counted and told: it stands between the engine and those who watch it from outside.
 
-Owns the words of the log lines about writes, which are those of Consul's agent where it has the same event.
+Owns the words of the log lines about writes, which are those of Consul's agent where it has the same event. That a
+check has another status than before is told by `transitions.py`.
 """
 
 from registry import commands
@@ -32,6 +33,18 @@ class Witness(Observer):
         """Count the command."""
         self._metrics.skipped(command)
 
+    def detected(self, kind: str, seconds: float) -> None:
+        """Count how long it took."""
+        self._metrics.detection[kind].add(seconds)
+
+    def expired(self) -> None:
+        """Count it; it is told as a command."""
+        self._metrics.expirations += 1
+
+    def reaped(self) -> None:
+        """Count it; it is told as a command."""
+        self._metrics.reaps += 1
+
     def reset(self, index: int) -> None:
         """Say that the state was replaced."""
         self._metrics.resets += 1
@@ -54,6 +67,7 @@ class Witness(Observer):
 
     def trouble(self, reason: str) -> None:
         """Say what an operator should know."""
+        self._metrics.troubles += 1
         self._events.server.warning("Trouble with the store", error=reason)
 
     def _tell(self, command: Command) -> None:
@@ -70,9 +84,9 @@ class Witness(Observer):
             case commands.DeregisterLocalCheck(check_id=check_id):
                 say.info("Deregistered check", check=check_id)
             case commands.UpdateCheck(check_id=check_id, status=status):
-                say.info("Check status updated", check=check_id, status=status)
+                say.debug("Check status updated", check=check_id, status=status)
             case commands.ExpireTtl(check_id=check_id):
-                say.warning("Check missed TTL, is now critical", check=check_id)
+                say.debug("TTL has run out", check=check_id)
             case commands.Reap(check_id=check_id):
                 say.warning("Deregistered service whose check was critical for too long", check=check_id)
             case commands.SetMaintenance(enable=enable, service_id=service):

@@ -6,6 +6,7 @@ Source: agent.md §8.3; Go's net.Dial.
 
 import asyncio
 import ipaddress
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -14,6 +15,10 @@ from registry.checks import gotext
 
 _LOOKUP_THREADS = 8  # a name server that does not answer holds one for seconds; nobody else's threads are used
 _HIGHEST_PORT = 65535
+_PORT_DIGITS = 5
+_LONGEST_NAME = 254
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_NAME_SERVERS = "/etc/resolv.conf"
 
 SocketAddress = tuple[Any, ...]
 
@@ -42,21 +47,43 @@ def split(text: str, network: str = "tcp") -> Address:
     Raises:
         DialError: it has no port, or a wrong one.
     """
-    host, colon, port = text.rpartition(":")
-    if not colon or (text.startswith("[") and text.endswith("]")):
-        raise DialError(f"dial {network}: address {text}: missing port in address")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise DialError(f"dial {network}: address {text}: too many colons in address")
-    if not (port.isascii() and port.isdigit()):
+    host, port = _parts(text, network)
+    number = port.lstrip("+") or "0" if port.count("+") <= 1 else port
+    if number.startswith("-") and number[1:].isascii() and number[1:].isdigit():
+        raise DialError(f"dial {network}: address {port}: invalid port")
+    if not (number.isascii() and number.isdigit()):
         try:
             return Address(host, socket.getservbyname(port, network))
-        except OSError:
+        except (OSError, UnicodeError):
             raise DialError(f"dial {network}: lookup {network}/{port}: unknown port") from None
-    if int(port) > _HIGHEST_PORT:
+    number = number.lstrip("0") or "0"
+    if len(number) > _PORT_DIGITS or int(number) > _HIGHEST_PORT:
         raise DialError(f"dial {network}: address {port}: invalid port")
-    return Address(host, int(port))
+    return Address(host, int(number))
+
+
+def _parts(text: str, network: str) -> tuple[str, str]:
+    def wrong(why: str) -> DialError:
+        return DialError(f"dial {network}: address {text}: {why} in address")
+
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        raise wrong("missing port")
+    rest = text
+    if text.startswith("["):
+        inside, bracket, rest = text[1:].partition("]")
+        if not bracket:
+            raise wrong("missing ']'")
+        if rest != f":{port}":
+            raise wrong("too many colons" if rest.startswith(":") else "missing port")
+        host = inside
+        rest = inside.replace("]", "") + rest
+    elif ":" in host:
+        raise wrong("too many colons")
+    for bracket in "[]":
+        if bracket in rest:
+            raise wrong(f"unexpected '{bracket}'")
+    return host, port
 
 
 def is_ip(host: str) -> bool:
@@ -66,6 +93,44 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_name(host: str) -> bool:
+    """Whether the host can be the name of a machine. Numbers alone, such as 127.1, are none, as Go has it."""
+    labels = host.removesuffix(".").split(".")
+    return (
+        len(host) <= _LONGEST_NAME
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not all(label.isdigit() for label in labels)
+    )
+
+
+class LookupFailed(OSError):
+    """There is no such name, or nobody said so; the text begins with `lookup`."""
+
+
+def _looked_up(host: str, port: int, kind: int) -> list[Any]:
+    """What the system knows of a name; runs on a thread."""
+    if not is_name(host) and "%" not in host:
+        raise LookupFailed(f"lookup {host}: no such host")
+    try:
+        socket.inet_aton(host)  # 0x7f.1: a way to write addresses that Go does not know
+    except OSError:
+        try:
+            return socket.getaddrinfo(host, port, 0, kind)
+        except (OSError, UnicodeError) as error:
+            away = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            raise LookupFailed(_unanswered(host, "server misbehaving" if away else "no such host")) from None
+    raise LookupFailed(_unanswered(host, "no such host"))
+
+
+def _unanswered(host: str, why: str) -> str:
+    try:
+        with open(_NAME_SERVERS, encoding="utf-8", errors="replace") as lines:
+            server = next((line.split()[1] for line in lines if line.startswith("nameserver ")), "")
+    except (OSError, IndexError):
+        server = ""
+    return f"lookup {host} on {Address(server, 53)}: {why}" if server else f"lookup {host}: {why}"
 
 
 class Resolver:
@@ -80,7 +145,7 @@ class Resolver:
         """What `socket.getaddrinfo` says; an address is taken as it is.
 
         Raises:
-            OSError: there is no such name.
+            LookupFailed: there is no such name.
         """
         if host == "" or (is_ip(host) and "%" not in host):
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -89,7 +154,7 @@ class Resolver:
         if (asked := self._asked.get(question)) is None:
             self._threads = self._threads or ThreadPoolExecutor(_LOOKUP_THREADS, "lookup")
             loop = asyncio.get_running_loop()
-            asked = loop.run_in_executor(self._threads, socket.getaddrinfo, host, port, 0, kind)
+            asked = loop.run_in_executor(self._threads, _looked_up, host, port, kind)
             self._asked[question] = asked
             asked.add_done_callback(lambda _: self._asked.pop(question, None))
         found = await asyncio.shield(asked)
@@ -110,8 +175,8 @@ async def connect(address: Address, resolver: Resolver) -> socket.socket:
     """
     try:
         found = await resolver.addresses(*address)
-    except (OSError, UnicodeError):
-        raise DialError(f"dial tcp: lookup {address.host}: no such host") from None
+    except LookupFailed as error:
+        raise DialError(f"dial tcp: {error}") from None
     said: str | None = None
     for family, kind, protocol, _, where in found:
         try:
@@ -120,6 +185,19 @@ async def connect(address: Address, resolver: Resolver) -> socket.socket:
             shown = Address(str(where[0]) if address.host else "", address.port)
             said = said or f"dial tcp {shown}: connect: {gotext.errno_text(error)}"
     raise DialError(said or f"dial tcp: lookup {address.host}: no such host")
+
+
+def path_of(made: Any) -> str:
+    """The two ends of a connected socket, as Go's errors show them."""
+    try:
+        return path_between(made.getsockname(), made.getpeername())
+    except OSError:
+        return ""
+
+
+def path_between(ours: SocketAddress | None, theirs: SocketAddress | None) -> str:
+    """Two ends of a connection, as Go's errors show them; empty when one is not known."""
+    return f"{Address(*ours[:2])}->{Address(*theirs[:2])}" if ours and theirs else ""
 
 
 async def _connected(family: int, kind: int, protocol: int, where: SocketAddress) -> socket.socket:

@@ -8,7 +8,7 @@ Source: agent.md §8.3; the Docker Engine API, exec.
 import asyncio
 import os
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -61,7 +61,7 @@ class DockerProbe:
 
     async def _create(self) -> str:
         what = {"AttachStdin": False, "AttachStdout": True, "AttachStderr": True, "Tty": True, "Cmd": self._command}
-        path = f"/containers/{quote(self._container, safe='')}/exec"
+        path = f"/containers/{quote_plus(self._container)}/exec"
         answer = await self._ask("create exec", "POST", path, what)
         if answer.status == 404:
             raise _Refused(f"create exec failed for unknown container {self._container}")

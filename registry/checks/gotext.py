@@ -1,23 +1,38 @@
 """How the network failures of this machine read in Consul's outputs, which are those of Go.
 
-Owns the sentences for errors of sockets and of TLS. What stands before and after them belongs to each type.
-Source: agent.md §8.3; the packages net, crypto/tls and crypto/x509 of Go.
+Owns the sentences for errors of sockets and of TLS. What stands before and after them belongs to each type;
+what is wrong with a certificate is said by x509.py.
+Source: agent.md §8.3; the packages net, crypto/tls and strconv of Go.
 """
 
 import errno
-import json
 import os
 import ssl
 
 DEADLINE = "context deadline exceeded"
+UNKNOWN_AUTHORITY = "certificate signed by unknown authority"
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_MESSAGE"})
-_EXPIRED = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
-_OTHER_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_ESCAPES = {
+    "\\": "\\\\", '"': '\\"', "\a": "\\a", "\b": "\\b", "\f": "\\f",
+    "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
+}  # fmt: skip
+_LAST_ASCII, _LAST_SHORT = 0x7F, 0xFFFF
 
 
 def quoted(text: str) -> str:
     """The text as Go's %q shows it."""
-    return json.dumps(text, ensure_ascii=False)
+    return f'"{"".join(_quoted(character) for character in text)}"'
+
+
+def _quoted(character: str) -> str:
+    if (escape := _ESCAPES.get(character)) is not None:
+        return escape
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if number <= _LAST_ASCII:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number <= _LAST_SHORT else f"\\U{number:08x}"
 
 
 def errno_text(error: OSError) -> str:
@@ -30,12 +45,17 @@ def errno_text(error: OSError) -> str:
     return said[:1].lower() + said[1:]
 
 
-def tls_text(error: BaseException, server_name: str) -> str:
-    """What went wrong in a TLS handshake with a server that was to have this name."""
+def refused_text(why: str) -> str:
+    """The certificate of the other side is refused."""
+    return f"tls: failed to verify certificate: x509: {why}"
+
+
+def tls_text(error: BaseException, path: str = "") -> str:
+    """What went wrong in a TLS handshake. `path`: the ends of the connection, as `ours->theirs`."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {_certificate_text(error, server_name)}"
+        return refused_text(UNKNOWN_AUTHORITY)
     if isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError):
-        return peer_text(error)
+        return peer_text(error, path)
     reason = error.reason or ""
     if reason in _NOT_TLS:
         return "tls: first record does not look like a TLS handshake"
@@ -45,18 +65,13 @@ def tls_text(error: BaseException, server_name: str) -> str:
     return f"tls: {words.lower().replace('_', ' ') or error}"
 
 
-def _certificate_text(error: ssl.SSLCertVerificationError, server_name: str) -> str:
-    if error.verify_code in _EXPIRED:
-        return "certificate has expired or is not yet valid"
-    if error.verify_code in _OTHER_NAME:
-        return f"certificate is valid for other names, not {server_name}"
-    return "certificate signed by unknown authority"
-
-
-def peer_text(error: BaseException) -> str:
-    """What went wrong with a connection that had been made."""
+def peer_text(error: BaseException, path: str = "") -> str:
+    """What went wrong with a connection that had been made. `path`: its ends, as `ours->theirs`."""
     if isinstance(error, EOFError | ssl.SSLEOFError):
         return "EOF"
+    if isinstance(error, ssl.SSLError):  # whose number is none of the system's
+        return tls_text(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return f"read: {errno_text(error)}"
+        doing = "write" if error.errno == errno.EPIPE else "read"
+        return f"{doing} tcp {path}: {doing}: {errno_text(error)}" if path else f"{doing}: {errno_text(error)}"
     return "EOF" if isinstance(error, ConnectionError) else str(error)

@@ -6,7 +6,9 @@ Source: agent.md §8.3, §8.5; Go's net/http.
 """
 
 import asyncio
+import re
 import ssl
+from contextvars import ContextVar
 from typing import Any, cast
 
 import aiohttp
@@ -16,16 +18,30 @@ from yarl import URL
 
 from registry.checks import dial, gotext, urls
 from registry.checks.base import Result, Tail, critical, output_limit, timeout_seconds
+from registry.checks.malformed import malformed
 from registry.checks.means import Means
+from registry.checks.streams import refusal, sendable
 from registry.model.check import CRITICAL, PASSING, WARNING, CheckDefinition
 
 MOST_REDIRECTS = 10  # Go's
 KEPT_SECONDS = 75.0  # how long an idle connection is kept; most servers drop theirs sooner
 _TOO_MANY = 429
+_HTTPS_PORT = 443
+_LONGEST_LINE_BYTES = 65536  # of the head of an answer: more than a cookie, less than anybody's memory
+_MOST_HEADERS = 1000
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _METHOD_KEPT = frozenset({307, 308})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_ONE_HOST = ("Authorization", "Www-Authenticate", "Cookie", "Cookie2")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OURS_TO_SAY = frozenset({"content-length", "transfer-encoding", "trailer"})  # what the body is says them
+_DEFAULTS = (
+    ("User-Agent", "Consul Health Check"),
+    ("Accept", "text/plain, text/*, */*"),
+    ("Accept-Encoding", "gzip"),
+)
+_UNDER_WAY: ContextVar["_Request | None"] = ContextVar("request", default=None)  # of the task that sends it
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
@@ -62,8 +78,9 @@ def _session(means: Means) -> aiohttp.ClientSession:
             limit=0, keepalive_timeout=KEPT_SECONDS, resolver=_Names(means.resolver), use_dns_cache=False
         )
         session = means.shared[__name__] = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_LIMIT
-        )
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_LIMIT, request_class=_Noting,
+            max_line_size=_LONGEST_LINE_BYTES, max_field_size=_LONGEST_LINE_BYTES, max_headers=_MOST_HEADERS,
+        )  # fmt: skip
     return cast(aiohttp.ClientSession, session)
 
 
@@ -77,19 +94,28 @@ class HttpProbe:
         self._limit = output_limit(definition, means.output_max_bytes)
         self._method = definition.method or "GET"
         self._headers = _headers(definition)
+        self._wrong_header = _wrong_header(definition)
+        self._url: urls.Url | None = None  # that of the definition, once it has been read
 
     async def run(self) -> Result:
         """Send it once, and again to wherever it is redirected."""
+        if not _TOKEN.match(self._method):
+            return critical(f"net/http: invalid method {gotext.quoted(self._method)}")
         request = _Request(self._method, self._definition.http, self._headers, self._definition.body.encode())
         deadline = asyncio.get_running_loop().time() + self._seconds
         try:
+            if self._wrong_header:
+                urls.parse(request.url)  # what is wrong with it is said first
+                return critical(request.failed(self._wrong_header))
             return await self._follow(request, deadline)
         except urls.UrlError as error:
             return critical(str(error))
+        except dial.DialError as error:
+            return critical(request.failed(str(error)))
         except TimeoutError:
             return critical(request.failed(f"{gotext.DEADLINE} (Client.Timeout exceeded while awaiting headers)"))
         except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
-            return critical(request.failed(self._failure(error, request)))
+            return critical(request.failed(await self._failure(error, request)))
 
     async def _follow(self, request: "_Request", deadline: float) -> Result:
         for redirects in range(MOST_REDIRECTS + 1):
@@ -101,15 +127,32 @@ class HttpProbe:
                     return await self._judged(response, deadline)
                 if redirects < MOST_REDIRECTS:
                     request.redirect(where, response.status)
+        request.url = where  # as the target wrote it
         return critical(request.failed(f"stopped after {MOST_REDIRECTS} redirects"))
 
     async def _answer(self, request: "_Request") -> aiohttp.ClientResponse:
-        url = urls.read(request.url, request.verb)
-        tls = await self._means.tls(self._definition, ("http/1.1",)) if url.scheme == "https" else True
+        url = self._url if request.url == self._definition.http else None
+        if url is None:
+            url = urls.read(request.url, request.verb)
+            if request.url == self._definition.http:
+                self._url = url
+        name = self._definition.tls_server_name
+        tls: ssl.SSLContext | bool = True
+        if url.scheme == "https":
+            tls = await self._means.tls(self._definition, ("http/1.1",))
+            if name and not sendable(name):
+                if not self._definition.tls_skip_verify:
+                    port = URL(url.text, encoded=True).port or _HTTPS_PORT
+                    raise dial.DialError(await refusal(dial.Address(url.host, port), self._means, name))
+                name = ""
         headers = request.headers
         if request.method not in _REPEATABLE and "Connection" not in headers:
             headers = headers.copy()  # the target may close a kept connection just as the request is sent,
             headers["Connection"] = "close"  # and this one may not be sent twice to find that out
+        if url.named and "Host" not in headers:
+            headers = headers.copy()
+            headers["Host"] = url.named
+        _UNDER_WAY.set(request)
         return await _session(self._means).request(
             _AsGiven(request.method),
             URL(url.text, encoded=True),
@@ -117,7 +160,7 @@ class HttpProbe:
             data=request.body or None,
             allow_redirects=False,
             ssl=tls,
-            server_hostname=self._definition.tls_server_name or None,
+            server_hostname=name or None,
             proxy=urls.proxy_for(url),
             skip_auto_headers=("Content-Type", "Accept", "User-Agent"),
         )
@@ -132,23 +175,45 @@ class HttpProbe:
             response.close()  # the status has been said: what is there of the body has to do
         status = response.status
         found = PASSING if 200 <= status <= 299 else WARNING if status == _TOO_MANY else CRITICAL
-        said = f"{status} {response.reason or ''}"
+        said = f"{status} {response.reason or ''}".rstrip()
         return Result(found, f"HTTP {self._method} {self._definition.http}: {said} Output: {output.text()}")
 
-    def _failure(self, error: Exception, request: "_Request") -> str:
-        name = self._definition.tls_server_name or URL(request.url).host or ""
+    async def _failure(self, error: Exception, request: "_Request") -> str:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return gotext.tls_text(error.certificate_error, name)
+            name = self._definition.tls_server_name or error.host
+            refused, address = error.certificate_error, dial.Address(error.host, error.port or 0)
+            if isinstance(refused, ssl.SSLCertVerificationError):
+                return await refusal(address, self._means, name, refused.verify_code)
+            return gotext.tls_text(refused)
         if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return f"dial tcp: lookup {error.host}: no such host"
+            said = error.os_error
+            return f"dial tcp: {said if isinstance(said, dial.LookupFailed) else f'lookup {error.host}: no such host'}"
         if isinstance(error, aiohttp.ClientConnectorSSLError):
-            return gotext.tls_text(error.os_error, name)
+            return gotext.tls_text(error.os_error)
         if isinstance(error, aiohttp.ClientConnectorError):
-            where = dial.Address(self._means.resolver.first.get(error.host or "", error.host or ""), error.port or 0)
+            if error.os_error.errno is None:  # connected, and cut off in the handshake
+                return gotext.tls_text(error.os_error)
+            host = "" if request.nameless else error.host or ""
+            where = dial.Address(self._means.resolver.first.get(host, host), error.port or 0)
             return f"dial tcp {where}: connect: {gotext.errno_text(error.os_error)}"
         if isinstance(error, aiohttp.ClientResponseError):
-            return f"net/http: HTTP/1.x transport connection broken: malformed HTTP response: {error.message}"
-        return "EOF" if isinstance(error, aiohttp.ServerDisconnectedError) else gotext.peer_text(error)
+            return f"net/http: HTTP/1.x transport connection broken: {malformed(error.message)}"
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            return "EOF"
+        cause = error.__cause__
+        if isinstance(cause, ssl.SSLError):  # the target has refused us, after our side of the handshake
+            return gotext.tls_text(cause)
+        return gotext.peer_text(error, request.path)
+
+
+class _Noting(aiohttp.ClientRequest):
+    """A request that notes which connection it is sent over, for the text of its failure."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        transport = conn.transport
+        if transport is not None and (request := _UNDER_WAY.get()) is not None:
+            request.ends = (transport.get_extra_info("sockname"), transport.get_extra_info("peername"))
+        return await super().send(conn)
 
 
 class _Request:
@@ -156,11 +221,18 @@ class _Request:
 
     def __init__(self, method: str, url: str, headers: "CIMultiDict[str]", body: bytes) -> None:
         self.method, self.url, self.headers, self.body = method, url, headers, body
+        self.verb = method[:1] + method[1:].lower()  # how errors spell the method of the first request
+        self.ends: tuple[Any, Any] = (None, None)  # of the connection: ours and theirs
 
     @property
-    def verb(self) -> str:
-        """The method as errors spell it."""
-        return self.method[:1] + self.method[1:].lower()
+    def path(self) -> str:
+        """The ends of the connection, as Go's errors show them; empty when there was none."""
+        return dial.path_between(*self.ends)
+
+    @property
+    def nameless(self) -> bool:
+        """Whether the url names no host, which means this machine."""
+        return not urls.parse(self.url).host
 
     def failed(self, why: str) -> str:
         """The text of a request that got no answer."""
@@ -168,26 +240,41 @@ class _Request:
 
     def redirect(self, where: str, status: int) -> None:
         """Go on to another url, as Go does. Secrets go to the same host only."""
-        old = URL(self.url, encoded=True)
-        new = old.join(URL(where, encoded=True))
+        old = urls.parse(self.url)
+        try:
+            self.url = urls.joined(self.url, where)
+        except urls.UrlError as error:
+            said = f"failed to parse Location header {gotext.quoted(where)}: {error}"
+            raise urls.UrlError(self.failed(said)) from None
         if status not in _METHOD_KEPT:
             self.method = self.method if self.method in ("GET", "HEAD") else "GET"
             self.body = b""
         self.headers = self.headers.copy()
         self.headers.pop("Host", None)
-        if new.host != old.host:
+        if urls.parse(self.url).host != old.host:
             for name in _FOR_ONE_HOST:
                 self.headers.popall(name, None)
-        self.url = str(new)
 
 
 def _headers(definition: CheckDefinition) -> "CIMultiDict[str]":
     headers: CIMultiDict[str] = CIMultiDict()
     given: dict[str, Any] = dict(definition.header or {})
     for name, values in given.items():
+        if name.lower() in _OURS_TO_SAY:
+            continue
         for value in values[:1] if name.lower() == "host" else values:
             headers.add(name, value)
-    headers.setdefault("User-Agent", "Consul Health Check")
-    headers.setdefault("Accept", "text/plain, text/*, */*")
-    headers.setdefault("Accept-Encoding", "gzip")
+    for name, value in _DEFAULTS:
+        if not headers.get(name):
+            headers[name] = value
     return headers
+
+
+def _wrong_header(definition: CheckDefinition) -> str:
+    """What no target could make sense of in the headers of a definition; Go does not send them."""
+    for name, values in (definition.header or {}).items():
+        if not _TOKEN.match(name):
+            return f"net/http: invalid header field name {gotext.quoted(name)}"
+        if any(_CONTROL.search(value) for value in values):
+            return f"net/http: invalid header field value for {gotext.quoted(name)}"
+    return ""

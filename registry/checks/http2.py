@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from registry.checks import gotext
+from registry.checks import dial, gotext
 
 _READ_BYTES = 65536
 _MOST_BYTES = 1 << 20  # of an answer whose useful part is a few bytes
@@ -31,6 +31,7 @@ class Conversation:
         self._reader, self._writer = reader, writer
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._pending: list[Any] = []
+        self._path = dial.path_of(writer.get_extra_info("socket"))
 
     async def open(self) -> None:
         """Exchange settings with the target.
@@ -45,7 +46,7 @@ class Conversation:
         try:
             begun = await self._reader.readexactly(_LENGTH_BYTES)
         except (EOFError, OSError) as error:
-            raise PeerError(gotext.peer_text(error)) from None
+            raise PeerError(gotext.peer_text(error, self._path)) from None
         if int.from_bytes(begun) > _LONGEST_FRAME:  # it speaks something else; h2 would wait for the whole frame
             raise PeerError("http2: frame too large")
         self._h2.receive_data(begun)
@@ -109,7 +110,7 @@ class Conversation:
         except ProtocolError as error:
             raise PeerError(f"connection error: {error}") from None
         except OSError as error:
-            raise PeerError(gotext.peer_text(error)) from None
+            raise PeerError(gotext.peer_text(error, self._path)) from None
         if reply := self._h2.data_to_send():
             self._writer.write(reply)
         return events

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from registry.checks.base import OUTPUT_MAX_BYTES
 from registry.checks.dial import Resolver
+from registry.clock import Clock, SystemClock
 from registry.model.check import CheckDefinition
 
 
@@ -23,8 +24,16 @@ class Closing(Protocol):
 class Means:
     """Made once for a process, inside its event loop; `close` ends what probes have left open."""
 
-    def __init__(self, *, output_max_bytes: int = OUTPUT_MAX_BYTES, ca_file: str | None = None) -> None:
-        """`ca_file`: certificates of those who may vouch for targets, instead of the machine's own."""
+    def __init__(
+        self, *, output_max_bytes: int = OUTPUT_MAX_BYTES, ca_file: str | None = None, clock: Clock | None = None
+    ) -> None:
+        """Make it.
+
+        Args:
+            ca_file: certificates of those who may vouch for targets, instead of the machine's own.
+            clock: for the texts about certificates; the machine's, by which they are judged, when not given.
+        """
+        self.clock: Clock = clock or SystemClock()
         self.output_max_bytes = output_max_bytes
         self.resolver = Resolver()
         self.shared: dict[str, Closing] = {}  # by module: what a type of check makes when it is first needed
@@ -56,6 +65,7 @@ def _context(ca_file: str | None, skip_verify: bool, protocols: tuple[str, ...])
         context.verify_mode = ssl.CERT_NONE
     else:
         context = ssl.create_default_context(cafile=ca_file)
+        context.hostname_checks_common_name = False  # as Go has it
     if protocols:
         context.set_alpn_protocols(protocols)
     return context

@@ -42,6 +42,7 @@ class _Job:
     __slots__ = (
         "definition",
         "due",
+        "due_before",
         "first",
         "key",
         "kind",
@@ -61,6 +62,7 @@ class _Job:
         self.timer: TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
         self.due = 0.0
+        self.due_before: float | None = None  # of the newest run that has begun
         self.first = self.queued = False
 
 
@@ -81,8 +83,9 @@ class CheckRunner:
     def run(self, key: Key, definition: CheckDefinition, *, taken_over: bool = False) -> None:
         """Run this check from now on.
 
-        A check that runs already with the same definition goes on in its schedule, with fresh thresholds. TTL and
-        alias checks are nobody's to run and only stop what ran under the key.
+        A check that runs already with the same definition goes on as it was: in its schedule, with what is under
+        way and with what its thresholds have counted. TTL and alias checks are nobody's to run and only stop what
+        ran under the key.
 
         Args:
             taken_over: it ran elsewhere until now, so its first result is one of many to its thresholds.
@@ -91,8 +94,6 @@ class CheckRunner:
             return
         job = self._jobs.get(key)
         if job is not None and job.definition == definition:
-            if job.thresholds is not None and not taken_over:
-                job.thresholds.reset()
             return
         self.stop(key)
         job = _Job(key, definition)
@@ -114,6 +115,11 @@ class CheckRunner:
         if job.task is not None:
             job.task.cancel()
             self._figures.cancelled += 1
+
+    def due_at(self, key: Key) -> float | None:
+        """When the newest run of a check was due (elapsed), whenever it began; None before the first."""
+        job = self._jobs.get(key)
+        return job.due_before if job is not None else None
 
     def figures(self) -> Figures:
         """What was counted; the same object each time, brought up to date."""
@@ -155,6 +161,7 @@ class CheckRunner:
 
     def _start(self, job: _Job) -> None:
         job.queued = False
+        job.due_before = job.due
         self._figures.lag.add(max(0.0, self._clock.elapsed() - job.due))
         job.task = asyncio.get_running_loop().create_task(self._once(job))
         self._tasks.add(job.task)

@@ -34,6 +34,8 @@ async def start(arguments: Sequence[str]) -> asyncio.subprocess.Process:
         CannotStart: the system does not.
     """
     name = arguments[0]
+    if not name:
+        raise CannotStart("exec: no command")
     if "/" not in name and await asyncio.to_thread(shutil.which, name) is None:
         raise CannotStart(f"exec: {quoted(name)}: executable file not found in $PATH")
     try:

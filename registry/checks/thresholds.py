@@ -1,7 +1,9 @@
 """How many results of a kind it takes before a check changes.
 
 Owns the two counters of a check. The first result after a registration counts at once; TTL and alias
-checks have no thresholds, and a `Result.at_once` passes them by.
+checks have no thresholds, and a `Result.at_once` passes them by. A registration of the same definition changes
+nothing, here as elsewhere: in Consul it restarts the check and its counters, so that a client that registers
+again and again never has thresholds.
 Source: agent.md §8.7.
 """
 
@@ -20,12 +22,8 @@ class Thresholds:
         self._failures_before_critical = definition.failures_before_critical
         self._failures_before_warning = definition.failures_before_warning or definition.failures_before_critical
         self._successes = self._failures = 0
-        if not settled:
-            self.reset()
-
-    def reset(self) -> None:
-        """Let the next result count at once, as a registration does."""
-        self._successes, self._failures = self._before_passing, self._failures_before_critical
+        if not settled:  # the next result counts at once
+            self._successes, self._failures = self._before_passing, self._failures_before_critical
 
     def judge(self, result: Result) -> Result | None:
         """What the result means for the check; None when it has to be seen more often first."""

@@ -41,8 +41,8 @@ class UdpProbe:
         address = dial.split(self._text, "udp")
         try:
             found = await self._resolver.addresses(*address, socket.SOCK_DGRAM)
-        except (OSError, UnicodeError):
-            raise dial.DialError(f"dial udp: lookup {address.host}: no such host") from None
+        except dial.LookupFailed as error:
+            raise dial.DialError(f"dial udp: {error}") from None
         family, kind, protocol, _, where = found[0]
         made = socket.socket(family, kind, protocol)
         try:
@@ -60,6 +60,5 @@ class UdpProbe:
             doing = "read"
             await asyncio.get_running_loop().sock_recv(made, 1)
         except OSError as error:
-            ours, theirs = (dial.Address(*name[:2]) for name in (made.getsockname(), made.getpeername()))
-            return critical(f"{doing} udp {ours}->{theirs}: {doing}: {gotext.errno_text(error)}")
+            return critical(f"{doing} udp {dial.path_of(made)}: {doing}: {gotext.errno_text(error)}")
         return passing(f"UDP connect {self._text}: Success")

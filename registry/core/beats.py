@@ -160,7 +160,7 @@ class Beats:
             return None
         return check
 
-    def report(self, check_id: str, create_index: int, status: str, output: str) -> None:
+    def report(self, check_id: str, create_index: int, status: str, output: str, since: float | None = None) -> None:
         """As `Engine.report`."""
         check = self._state.local_check(check_id)
         if check is None or check.create_index != create_index or self._writes.ended:
@@ -169,7 +169,9 @@ class Beats:
             self.lay(check_id, output)
             return
         runner = self._log.writer if self._state.members else ""
-        self._writes.submit(UpdateCheck(check_id, status, output, create_index, runner=runner))
+        proposal = self._writes.submit(UpdateCheck(check_id, status, output, create_index, runner=runner))
+        if proposal is not None and since is not None and status == CRITICAL != check.status:
+            self._writes.time_detection(proposal, "check", since)
 
     # Texts
 

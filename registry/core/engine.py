@@ -171,6 +171,16 @@ class Engine:
         """Whether a write is on its way."""
         return self._proposals.busy
 
+    @property
+    def pending_writes(self) -> int:
+        """How many writes wait for the log."""
+        return self._proposals.waiting
+
+    @property
+    def log_backlog_bytes(self) -> tuple[int, int]:
+        """Bytes of entries since the newest snapshot, and how many make a new one due."""
+        return self._log.log_bytes_since_snapshot(), self._snapshots.due_bytes
+
     # The log and the others on it
 
     @property
@@ -246,7 +256,7 @@ class Engine:
         """
         await self._beats.beat(check_id, status, output)
 
-    def report(self, check_id: str, create_index: int, status: str, output: str) -> None:
+    def report(self, check_id: str, create_index: int, status: str, output: str, since: float | None = None) -> None:
         """Take what a run of a check of ours found; returns at once.
 
         A status that the state has already costs no entry; a new text of it is shown by the agent's reads and
@@ -254,8 +264,9 @@ class Engine:
 
         Args:
             create_index: that of the check that was run: of one that took its place nothing is known.
+            since: the elapsed time at which the run was due, for the figures.
         """
-        self._beats.report(check_id, create_index, status, output)
+        self._beats.report(check_id, create_index, status, output, since)
 
     # What the log says
 
@@ -348,7 +359,7 @@ class Engine:
             refusal = apply_entry(state, entry, command, changes, self.log_level)
             if proposal is not None:
                 settled.append((entry.own_id, refusal))
-                self.observer.applied(entry.index, proposal.command, refusal)
+                proposal.context.run(self.observer.applied, entry.index, proposal.command, refusal)
         if self._coming is not None:
             self._show_coming()
         elif changes:

@@ -5,7 +5,7 @@ TTL has run out is decided while its record is stored, by the record's condition
 always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 """
 
-import asyncio
+from functools import partial
 
 from registry.clock import Clock, sleep
 from registry.commands import RaiseLevel, SetMembers
@@ -90,13 +90,14 @@ class Housekeeping:
 
     async def _look(self) -> None:
         tick = await self._log.deadlines.tick(LARGEST_BATCH)
+        ticked = self._clock.elapsed()
         if not tick.armed_at:
             await self._rearm()
             return
         if tick.due:
             await self._writes.confirm()  # one that is behind would take a check for gone, and its deadline with it
-        for due in tick.due:
-            self._expire(due)
+        for due, late_seconds in zip(tick.due, tick.late_seconds, strict=True):
+            self._expire(due, ticked - late_seconds)
         self._reap(tick)
         if self._log.shared:
             self._count_members(self._log.group.members())
@@ -109,30 +110,38 @@ class Housekeeping:
         if self._log.shared:
             self._observer.rearmed(len(periods))
 
-    def _expire(self, due: Due) -> None:
-        """A TTL has run out, unless a beat comes before the record is stored."""
+    def _expire(self, due: Due, passed_at: float) -> None:
+        """A TTL has run out at `passed_at` (elapsed), unless a beat comes before the record is stored."""
         command = deadlines.expiry_of(self._state, due)
         if self._writes.proposals.touch(check_key(self._state.server.node, command.check_id)):
             return
         check = self._state.local_check(command.check_id)
         proposal = self._writes.submit(command, Condition(due.member, due.score))
-        if proposal is None or check is None or check.status != CRITICAL:
+        if proposal is None or check is None:
+            return
+        if check.status != CRITICAL:
+            self._writes.when_shown(proposal, self._observer.expired)
+            self._writes.time_detection(proposal, "ttl", passed_at)
             return
 
-        def show(done: "asyncio.Future[None]") -> None:
+        def show() -> None:
             # a check that was critical already has only a new text, which need not reach the log at once
-            if done.cancelled() or done.exception() is not None or proposal.void:
-                return
             newest = self._state.local_check(command.check_id)
             if newest is not None and newest.output == command.last_output:  # else somebody has spoken since
                 self._beats.lay(command.check_id, expired_output(command.last_output))
 
-        proposal.future.add_done_callback(show)
+        self._writes.when_shown(proposal, show)
 
     def _reap(self, tick: Tick) -> None:
         for reap in deadlines.reaps(self._state, tick.time, tick.armed_at, self._minimum_seconds):
-            if not self._writes.proposals.touch(check_key(self._state.server.node, reap.check_id)):
-                self._writes.submit(reap)
+            if self._writes.proposals.touch(check_key(self._state.server.node, reap.check_id)):
+                continue
+            if (proposal := self._writes.submit(reap)) is not None:
+                self._writes.when_shown(proposal, partial(self._reaped, reap.check_id))
+
+    def _reaped(self, check_id: str) -> None:
+        if self._state.local_check(check_id) is None:  # else it had recovered before
+            self._observer.reaped()
 
     def _count_members(self, peers: tuple[Peer, ...]) -> None:
         """Write down who is alive where that has changed, and let newer commands be written once all know them."""

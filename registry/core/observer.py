@@ -16,6 +16,19 @@ class Observer:
     def skipped(self, command: Command) -> None:
         """A write that changes nothing was answered without an append."""
 
+    def detected(self, kind: str, seconds: float) -> None:
+        """A failure is shown, `seconds` after it could first be known.
+
+        Args:
+            kind: `ttl`, since the deadline has passed; `check`, since the run that found it was due.
+        """
+
+    def expired(self) -> None:
+        """A check is critical because its TTL has run out."""
+
+    def reaped(self) -> None:
+        """An instance is gone because a check of it was critical for too long."""
+
     def reset(self, index: int) -> None:
         """The state was replaced by a snapshot as of `index`."""
 

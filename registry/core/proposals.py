@@ -6,6 +6,7 @@ meanwhile is the next batch (group commit). What a write means is not its busine
 
 import asyncio
 from collections import Counter, deque
+from contextvars import copy_context
 
 from registry.clock import Clock
 from registry.commands import Command
@@ -22,9 +23,9 @@ UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up b
 
 
 class Proposal:
-    """One write: its command, its record, what it is about, and the caller who waits for it."""
+    """One write: its command, its record, what it is about, and the caller who waits for it, with his context."""
 
-    __slots__ = ("command", "future", "keys", "record", "void")
+    __slots__ = ("command", "context", "future", "keys", "record", "void")
 
     def __init__(
         self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[None]"
@@ -33,6 +34,7 @@ class Proposal:
         self.record = record
         self.keys = keys
         self.future = future
+        self.context = copy_context()  # what is told of the write is told as part of his request
         self.void = False  # its condition did not hold: nothing was stored
 
     def settle(self, error: Exception | None) -> None:
@@ -67,6 +69,11 @@ class Proposals:
     def busy(self) -> bool:
         """Whether any write is on its way."""
         return bool(self._queue or self._pending)
+
+    @property
+    def waiting(self) -> int:
+        """How many have not been handed to the log."""
+        return len(self._queue)
 
     def touch(self, *keys: WriteKey) -> bool:
         """Whether a write on its way is about any of these."""

@@ -32,9 +32,14 @@ class Snapshots:
         self._task: asyncio.Task[None] | None = None
         self.newest_bytes = 0
 
+    @property
+    def due_bytes(self) -> int:
+        """The size of the log's new entries that a snapshot is taken at."""
+        return max(self._minimum_bytes, 2 * self.newest_bytes)
+
     def consider(self, state: State) -> None:
         """Begin one, if it is due and ours to make."""
-        if self._log.log_bytes_since_snapshot() <= max(self._minimum_bytes, 2 * self.newest_bytes):
+        if self._log.log_bytes_since_snapshot() <= self.due_bytes:
             return
         if (self._task is None or self._task.done()) and self._log.group.is_housekeeper():
             self._task = asyncio.get_running_loop().create_task(self._publish(Frozen(state)))

@@ -5,6 +5,8 @@ Owns what is promised to a caller, and how far this process is behind the log. T
 """
 
 import asyncio
+from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 
 from registry.clock import Clock
@@ -42,6 +44,7 @@ class Writes:
         self._clock = clock
         self._observer = observer
         self._topics = topics
+        self._nobody = copy_context()  # of no request
         self._behind: list[asyncio.Future[None]] = []  # those who wait for the next entries to be applied
 
     @property
@@ -110,12 +113,26 @@ class Writes:
         except (LogUnavailable, TooManyRequests) as error:
             self._observer.trouble(str(error))
             return None
+        proposal.context = self._nobody
         proposal.future.add_done_callback(self._submitted)
         return proposal
 
     def _submitted(self, future: "asyncio.Future[None]") -> None:
         if not future.cancelled() and (error := future.exception()) is not None:
             self._observer.trouble(str(error))
+
+    def when_shown(self, proposal: Proposal, then: Callable[[], None]) -> None:
+        """Call `then` once this process shows the write; never if it is refused, left out or lost."""
+
+        def shown(done: "asyncio.Future[None]") -> None:
+            if not done.cancelled() and done.exception() is None and not proposal.void:
+                then()
+
+        proposal.future.add_done_callback(shown)
+
+    def time_detection(self, proposal: Proposal, kind: str, since: float) -> None:
+        """Tell the observer how long a failure that could be known at `since` (elapsed) took to be shown."""
+        self.when_shown(proposal, lambda: self._observer.detected(kind, self._clock.elapsed() - since))
 
     # How far this process is
 

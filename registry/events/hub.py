@@ -15,6 +15,8 @@ import structlog
 
 from registry.errors import LogError, RequestError
 from registry.events.bridge import NOBODY, Bridge
+from registry.events.context import add_request_id
+from registry.events.hidden import without_secrets, without_values
 from registry.events.listeners import QUEUED_LINES, Listener
 from registry.events.output import Output
 from registry.events.record import (
@@ -32,6 +34,7 @@ from registry.events.record import (
 )
 
 _FORMATS: dict[str, Renderer] = {"console": console_line, "json": json_line}
+_TURNED_AWAY = frozenset({401, 403, 408, 413, 429})  # of interest to an operator; a wrong path is its caller's alone
 _LONGEST_ERROR = 300  # characters of what was wrong with a request; part of it may be the caller's
 
 
@@ -107,6 +110,7 @@ class Events:
         self._listeners: list[Listener] = []
         self._bridge: Bridge | None = None
         self._captured: logging.Handler | None = None
+        self._watchers: list[Callable[[], None]] = []
         self.threshold = NOBODY
         self._note_threshold()
         self.agent = self.logger("agent")
@@ -115,11 +119,12 @@ class Events:
 
     def logger(self, source: str) -> EventLogger:
         """The logger of one part; what is bound to the context (`structlog.contextvars`) is in its events too."""
-        return EventLogger(_Voice(self, source), [structlog.contextvars.merge_contextvars], {})
+        return EventLogger(_Voice(self, source), [structlog.contextvars.merge_contextvars, add_request_id], {})
 
     def publish(self, level: int, source: str, message: str, values: dict[str, Any]) -> None:
-        """Give an event to all who want it. Never blocks; may be called on any thread."""
-        event = Event(self._now(), level, source, message, values)
+        """Give an event to all who want it, without what may be a secret in it. Never blocks; for any thread."""
+        shown = {name: _shown(value) for name, value in values.items()}
+        event = Event(self._now(), level, source, without_secrets(message), shown)
         if self._output is not None and level >= self._level:
             self._output.write(self._render(event))
         if self._bridge is not None and level >= self._bridge.level:
@@ -174,6 +179,12 @@ class Events:
             self._bridge.note(listened)
             elsewhere = self._bridge.level
         self.threshold = min(written, listened, elsewhere)
+        for changed in self._watchers:
+            changed()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever `threshold` may have moved, on the event loop."""
+        self._watchers.append(changed)
 
     def capture_logging(self) -> None:
         """Take over what libraries say through the standard library's `logging`, from warnings on."""
@@ -195,19 +206,53 @@ class Events:
 
     # What the edge says of requests
 
-    def slow_request(self, route: str, method: str, seconds: float, request_id: str) -> None:
+    def slow_request(self, route: str, method: str, seconds: float, request_id: str, argument: str = "") -> None:
         """A request worked for longer than it should."""
-        self.http.warning("Slow request", method=method, route=route, seconds=round(seconds, 3), request_id=request_id)
+        about = _about(argument)
+        self.http.warning(
+            "Slow request", method=method, route=route, **about, seconds=round(seconds, 3), request_id=request_id
+        )
 
-    def refused(self, route: str, method: str, status: int, error: RequestError | LogError, request_id: str) -> None:
-        """A request was answered with an error: the caller's fault, or the store's."""
+    def refused(
+        self, route: str, method: str, status: int, error: RequestError | LogError, request_id: str, argument: str = ""
+    ) -> None:
+        """A request was answered with an error: the caller's fault, or the store's.
+
+        Args:
+            argument: what follows the route in its path, as the name of a service.
+        """
         say = self.http.warning if isinstance(error, LogError) else self.http.info
-        problem = str(error)[:_LONGEST_ERROR]
-        say("Request refused", method=method, route=route, status=status, error=problem, request_id=request_id)
+        problem = _problem(error)[:_LONGEST_ERROR]
+        about = _about(argument)
+        say("Request refused", method=method, route=route, **about, status=status, error=problem, request_id=request_id)
 
     def crashed(self, route: str, method: str, request_id: str) -> None:
         """A fault of ours, to be called where it was caught."""
         self.http.exception("Request failed", method=method, route=route, request_id=request_id)
+
+    def turned_away(self, route: str, method: str, status: int, remote: str, request_id: str) -> None:
+        """A request was refused before any handler saw it: who may write, what is blocked, what there is not."""
+        say = self.http.info if status in _TURNED_AWAY else self.http.debug
+        say("Request refused", method=method, route=route, status=status, remote=remote, request_id=request_id)
+
+
+def _about(argument: str) -> dict[str, str]:
+    return {"argument": argument[:_LONGEST_ERROR]} if argument else {}
+
+
+def _problem(error: RequestError | LogError) -> str:
+    """Why, for an operator: of what the caller wrote only what names things."""
+    if not isinstance(error, RequestError):
+        return str(error)
+    values = {name: value for name, value in error.values.items() if name != "headers"}
+    if "problem" in values:
+        values["problem"] = without_values(str(values["problem"]))
+    return " ".join((error.reason, *(f"{name}={value}" for name, value in values.items())))
+
+
+def _shown(value: object) -> object:
+    """A value as it may be shown; what is no text becomes one where it is written."""
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 class _FromLogging(logging.Handler):

@@ -4,23 +4,42 @@ Owns the queue and the thread. What a line says is `record.py`.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from typing import TextIO
+from typing import Protocol
 
 QUEUED_LINES = 10_000  # about 2 MB; a reader that is this far behind loses lines, not the server its time
 _LINES_A_WRITE = 500
 _GATHER_SECONDS = 0.02  # a thread that wakes for each line takes the interpreter from the event loop each time
-_WHOLE_BYTES = 4096  # that a pipe takes in one piece: lines of several processes on one pipe do not mix
+PIPE_BYTES = 4096  # that a pipe takes in one piece: lines of several processes on one pipe do not mix
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object:
+        """Take whole lines."""
+
+    def flush(self) -> None:
+        """Let go of what was taken."""
 
 
 class Output:
-    """One stream; lines that find the queue full are dropped and counted in the line that follows."""
+    """One stream; lines that find the queue full, or the disk, are dropped and counted."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(
+        self, stream: Stream, *, whole_bytes: int = PIPE_BYTES, lost: Callable[[int], str] | None = None
+    ) -> None:
+        """Args:
+        whole_bytes: what the stream takes in one piece.
+        lost: told how many lines were dropped, on the thread that writes; what it gives is written in their place.
+        """
         self._stream = stream
-        self._queue: SimpleQueue[str | None] = SimpleQueue()
-        self._lost = 0
+        self._whole_bytes = whole_bytes
+        self._tell_lost = lost
+        self._queue: SimpleQueue[str | Callable[[], object] | None] = SimpleQueue()
+        self._lost = 0  # that found the queue full
+        self._unwritten = 0  # that the stream did not take; only the thread counts them
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-output", daemon=True)
         self._thread.start()
@@ -32,6 +51,10 @@ class Output:
         else:
             self._queue.put(line)
 
+    def between(self, call: Callable[[], object]) -> None:
+        """Have this called by the thread that writes, after the lines it has been given so far."""
+        self._queue.put(call)
+
     def close(self, seconds: float = 2.0) -> None:
         """Write what is queued, for at most `seconds`, and end. Blocks: not for the event loop."""
         self._queue.put(None)
@@ -39,44 +62,64 @@ class Output:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while (line := self._queue.get()) is not None:
-            self._ending.wait(_GATHER_SECONDS)
-            lines, ended = self._batch(line)
-            try:
-                for piece in _pieces(lines):
-                    self._stream.write(piece)
-                    self._stream.flush()
-            except (OSError, ValueError):  # the reader is gone, or the stream closed: nobody is left to tell
+        while (item := self._queue.get()) is not None:
+            if not isinstance(item, str):
+                item()
+                continue
+            if self._queue.qsize() < _LINES_A_WRITE:
+                self._ending.wait(_GATHER_SECONDS)
+            lines, following = self._batch(item)
+            if not self._written(lines):
                 return
-            if ended:
+            if following is None:
                 return
+            if not isinstance(following, str):
+                following()
 
-    def _batch(self, line: str) -> tuple[list[str], bool]:
-        """The lines that are there already, and whether the end came with them."""
+    def _written(self, lines: list[str]) -> bool:
+        """Whether there is anybody left to write to."""
+        written = 0
+        try:
+            for piece, count in _pieces(lines, self._whole_bytes):
+                self._stream.write(piece)
+                self._stream.flush()
+                written += count
+        except (BrokenPipeError, ValueError):  # the reader is gone, or the stream closed
+            return False
+        except OSError:  # a full disk may be emptied again
+            self._unwritten += len(lines) - written
+        return True
+
+    def _batch(self, line: str) -> tuple[list[str], "str | Callable[[], object] | None"]:
+        """The lines that are there already, and what ended them: a call, None for the end, a text for neither."""
         lines = [line]
-        if self._lost:
-            lost, self._lost = self._lost, 0
-            lines.append(f"({lost} log lines were lost: their reader was too slow)\n")
+        if self._lost or self._unwritten:
+            lines.append(self._lost_line())
         while len(lines) < _LINES_A_WRITE:
             try:
                 following = self._queue.get_nowait()
             except Empty:
                 break
-            if following is None:
-                return lines, True
+            if not isinstance(following, str):
+                return lines, following
             lines.append(following)
-        return lines, False
+        return lines, ""
+
+    def _lost_line(self) -> str:
+        why = "they could not be written" if self._unwritten else "their reader was too slow"
+        lost, self._lost, self._unwritten = self._lost + self._unwritten, 0, 0
+        return self._tell_lost(lost) if self._tell_lost is not None else f"({lost} log lines were lost: {why})\n"
 
 
-def _pieces(lines: list[str]) -> Iterator[str]:
-    """The lines, put together as long as a pipe takes them whole."""
+def _pieces(lines: list[str], whole_bytes: int) -> Iterator[tuple[str, int]]:
+    """The lines, put together as long as the stream takes them whole, each piece with how many are in it."""
     piece: list[str] = []
     size = 0
     for line in lines:
         line_bytes = len(line) if line.isascii() else len(line.encode("utf-8", "replace"))
-        if piece and size + line_bytes > _WHOLE_BYTES:
-            yield "".join(piece)
+        if piece and size + line_bytes > whole_bytes:
+            yield "".join(piece), len(piece)
             piece, size = [], 0
         piece.append(line)
         size += line_bytes
-    yield "".join(piece)
+    yield "".join(piece), len(piece)

@@ -165,12 +165,13 @@ class Tick(NamedTuple):
 
     `time` is the log's (Unix seconds), `armed_at` the moment of the last `rearm` by it: 0.0 when the
     deadlines are not to be trusted and nothing is due before `disarm` and `rearm`. `due` is earliest first;
-    its members stay armed.
+    its members stay armed. `late_seconds` says of each how long ago it has passed.
     """
 
     time: float
     armed_at: float
     due: tuple[Due, ...]
+    late_seconds: tuple[float, ...] = ()
 
 
 class Deadlines(Protocol):

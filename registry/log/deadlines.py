@@ -55,11 +55,11 @@ class LocalDeadlines:
 
     async def tick(self, limit: int) -> Tick:
         """The time, and up to `limit` members whose deadline has passed; none before the first `rearm`."""
-        due = self._passed(limit) if self._armed_at else []
-        return Tick(self._time(), self._armed_at, tuple(due))
-
-    def _passed(self, limit: int) -> list[Due]:
         now = self._elapsed()
+        due = self._passed(limit, now) if self._armed_at else []
+        return Tick(self._time(), self._armed_at, tuple(due), tuple(now - one.score for one in due))
+
+    def _passed(self, limit: int, now: float) -> list[Due]:
         found: dict[str, float] = {}
         while len(found) < limit and (earliest := self._earliest(now)) is not None and earliest[0] <= now:
             score, member = heapq.heappop(self._heap)

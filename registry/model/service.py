@@ -162,3 +162,9 @@ class Instance(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
         if self.kind == CONNECT_PROXY and self.proxy is not None:
             return self.proxy.destination_service_name
         return ""
+
+    @property
+    def exposes_checks_of(self) -> str:
+        """The id of the local service whose checks this proxy answers for, or empty."""
+        proxy = self.proxy
+        return proxy.destination_service_id if self.local is not None and proxy and proxy.expose.checks else ""

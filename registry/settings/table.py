@@ -238,6 +238,10 @@ class Settings:
         reloadable=True)
     log_format: str = row(
         OPERATION, "console", kinds.LOG_FORMAT, "console for people, json for programs.", consul=("log_json",))
+    access_log: str = row(
+        OPERATION, "", kinds.PATH, "File that gets a line for each request, in the combined form of web servers "
+        "with the seconds it took and its id; - is standard output. Opened again by a reload, so that it can be "
+        "rotated. Without it: none.")
     slow_request_seconds: float = row(
         OPERATION, 0.5, kinds.POSITIVE_SECONDS, "A request that works longer than this, waiting aside, is logged.")
     shutdown_grace_seconds: float = row(

@@ -264,6 +264,7 @@ def _same_check(rows: Rows, check: Check, owner: Instance | None, local: Local) 
         node=rows.server.node,
         status=stored.status,
         output=stored.output,
+        exposed_port=stored.exposed_port,
         local=local,
         service_id=owner.id if owner is not None else "",
         service_name=owner.name if owner is not None else "",

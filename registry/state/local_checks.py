@@ -44,7 +44,8 @@ def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> Non
     if old is None or old.local is None:  # a check that only the catalog knew has no state to keep
         rows.write_check(index, new)
         return
-    new = replace(new, status=old.status, output=old.output, create_index=old.create_index)
+    kept = {"status": old.status, "output": old.output, "exposed_port": old.exposed_port}
+    new = replace(new, create_index=old.create_index, **kept)
     if new.type == ALIAS:  # evaluated within the command: its time begins with what it follows
         new = replace(new, critical_at=old.critical_at, critical_index=old.critical_index)
     if same_check(new, old) and _same_shown(new, old):

@@ -43,6 +43,7 @@ class Rows(Tables):
         self.touched: dict[Topic, None] = {}
         self.touched_checks: dict[Key, None] = {}  # local checks, taken by the caller like `touched`
         self.stirred_aliases: dict[Key, None] = {}  # whose targets the command has changed
+        self.stirred_exposures: dict[str, None] = {}  # services whose checks, or the proxies of these, have changed
 
     def _stir(self, node: str, service: str) -> None:
         """Aliases have to be looked at again: what they follow on a node has changed, "" being all of it."""
@@ -135,6 +136,8 @@ class Rows(Tables):
         indexes = self.indexes
         indexes.services = indexes.nodes = indexes.node[node] = index
         self._instance_changed(index, row)
+        if old is not None and old.exposes_checks_of:
+            self.stirred_exposures[old.exposes_checks_of] = None
         if old is not None and (old.name != row.name or old.connect_name != row.connect_name):
             self._instance_left(index, old)
         if old is not None and old.id != row.id:
@@ -159,6 +162,8 @@ class Rows(Tables):
         self.touched[(topics.SERVICE, name)] = None
         node = fold(instance.node)
         self._stir(node, fold(instance.id))
+        if instance.exposes_checks_of:
+            self.stirred_exposures[instance.exposes_checks_of] = None
         self.touched[(topics.NODE, node)] = None
         self.touched[(topics.NODE_PAGE, node)] = None
         if instance.connect_name:
@@ -217,6 +222,8 @@ class Rows(Tables):
         """Replace a check by a row that no catalog reader can tell from the old one."""
         self.put_check_row(check)
         place = (fold(check.node), fold(check.id))
+        if check.service_id in self.exposers:
+            self.stirred_exposures[check.service_id] = None
         if check.type == ALIAS:
             self.stirred_aliases[place] = None
         self.touched[topics.LOCAL_CHECKS] = None
@@ -238,6 +245,8 @@ class Rows(Tables):
         if check.local is not None:
             place = (node, fold(check.id))
             self.touched_checks[place] = None
+            if check.service_id in self.exposers:
+                self.stirred_exposures[check.service_id] = None
             if check.type == ALIAS:
                 self.stirred_aliases[place] = None
         self.touched[(topics.NODE_CHECKS, node)] = None

@@ -11,8 +11,9 @@ from typing import Any
 from registry import commands
 from registry.commands import Command
 from registry.model import topic as topics
+from registry.model.check import Check
 from registry.model.names import fold
-from registry.state import alias, catalog, local, local_checks, members, server
+from registry.state import alias, catalog, exposed, local, local_checks, members, server
 from registry.state.changes import Changes
 from registry.state.queries import Queries
 
@@ -60,6 +61,8 @@ class State(Queries):
         self.applied, self.time = index, time
         self.touched, self.touched_checks = changes.topics, changes.checks
         _APPLY[type(command)](self, index, time, command)
+        if self.stirred_exposures:
+            exposed.settle(self, index)
         if self.stirred_aliases:
             alias.settle(self, index, time)
 
@@ -107,6 +110,11 @@ class State(Queries):
     def check_owner(self, check_id: str) -> str:
         """The id of the replica that runs a check of our own node; "" when there are no members."""
         return members.owner(self.members, members.check_item(check_id))
+
+    def exposed_at(self, check: Check) -> str | None:
+        """The address of the proxy that answers for a check; None for one that is looked at directly."""
+        proxy = exposed.exposing_proxy(self, check.service_id) if check.exposed_port else None
+        return proxy.address if proxy is not None else None
 
     def own_key(self) -> str:
         """The folded name of our own node."""

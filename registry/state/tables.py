@@ -50,6 +50,7 @@ class Tables:
         self.checks_by_status: dict[str, dict[Key, Check]] = {}
         self.local_ids: dict[str, Key] = {}  # exact id of a local instance
         self.local_check_ids: dict[str, Key] = {}
+        self.exposers: dict[str, dict[Key, None]] = {}  # exact id of a service → local proxies that expose its checks
         self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed in time
         self.aliases: dict[Key, Check] = {}  # local checks that follow others
         self.aliases_of: dict[str, dict[Key, None]] = {}  # folded node of their target
@@ -100,6 +101,8 @@ class Tables:
             counts[fold(mesh)] = counts.get(fold(mesh), 0) + 1
         if instance.local is not None:
             self.local_ids[instance.id] = place
+        if exposed := instance.exposes_checks_of:
+            _put(self.exposers, exposed, place, None)
 
     def drop_instance_row(self, instance: Instance) -> None:
         """Remove an instance; its checks have gone before."""
@@ -118,6 +121,8 @@ class Tables:
                 _drop(self.connects_of, name, mesh)
         if instance.local is not None:
             self.local_ids.pop(instance.id, None)
+        if exposed := instance.exposes_checks_of:
+            _drop(self.exposers, exposed, place)
 
     # Checks
 

@@ -13,7 +13,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from registry.api.metrics_figures import EndpointCounts, Figures, HistogramFigures, StateSizes, StoreFigures
+from registry.api.metrics_figures import (
+    EndpointCounts,
+    Figures,
+    HistogramFigures,
+    LoadFigures,
+    StateSizes,
+    StoreFigures,
+)
 from registry.api.metrics_intervals import Aggregate, Interval, Named
 from registry.api.processes import Report
 
@@ -38,7 +45,8 @@ def merged(reports: Sequence[Report], past: Iterable[Figures] = (), silent: int 
 def counters_only(figures: Figures) -> Figures:
     """What remains of a process's figures when it is gone: all that only ever grows."""
     cache = replace(figures.cache, size_bytes=0, parked=0)
-    return replace(figures, in_flight=0, cache=cache, sizes=StateSizes(), store=StoreFigures())
+    load = LoadFigures(refused=figures.load.refused)
+    return replace(figures, in_flight=0, cache=cache, load=load, sizes=StateSizes(), store=StoreFigures())
 
 
 def added(one: Figures, other: Figures) -> Figures:

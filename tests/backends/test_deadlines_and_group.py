@@ -53,6 +53,14 @@ async def test_a_beat_may_bring_a_deadline_forward(log: Log, clock: Clock) -> No
     assert await members_due(log) == ["a"]
 
 
+async def test_it_is_told_how_long_ago_each_has_passed(log: Log, clock: Clock) -> None:
+    await log.append(1, [Record(b"x", (Arm("a", 10.0), Arm("b", 12.0)))])
+    clock.advance(12.5)
+    tick = await log.deadlines.tick(10)
+    assert [due.member for due in tick.due] == ["a", "b"]
+    assert tick.late_seconds == pytest.approx((2.5, 0.5), abs=0.2)  # real time goes on beside the clock of some
+
+
 async def test_rearm_replaces_everything(log: Log, clock: Clock) -> None:
     await log.append(1, [Record(b"x", (Arm("old", 1.0), Arm("kept", 1.0)))])
     clock.advance(5)

@@ -91,12 +91,12 @@ async def test_metrics_scraped_anywhere_are_those_of_all(serve: Serve, store: st
 async def test_the_monitor_at_one_shows_what_happens_at_another(serve: Serve, store: str) -> None:
     server = await serve("--store", store, "--workers", "2", listening=2)
     workers = await server.one_each(2)
-    async with workers[1].session.get("/v1/agent/monitor?loglevel=debug") as monitor:
+    async with workers[1].session.get("/v1/agent/monitor?loglevel=info") as monitor:
         await workers[2].metrics()  # by now the other has heard that somebody listens
         await workers[2].put("/v1/agent/service/register", {"Name": "web"})
         async with asyncio.timeout(SECONDS):
             line = (await monitor.content.readline()).decode()
-    assert line.endswith("[INFO]  agent: Synced service: service=web worker=2\n")
+    assert "[INFO]  agent: Synced service: service=web worker=2 request_id=" in line
 
 
 async def test_a_reload_asked_of_one_reloads_all(serve: Serve, store: str, tmp_path: Path) -> None:

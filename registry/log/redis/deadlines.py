@@ -74,7 +74,8 @@ class RedisDeadlines:
         peers = tuple(sorted(Peer(name.decode(), about) for name, about in _pairs(alive)))
         self._membership.ticked(peers, asked)
         passed = tuple(Due(member.decode(), float(score)) for member, score in _pairs(due))
-        return Tick(int(time) / 1000, int(armed) / 1000, passed)
+        late = tuple((int(time) - one.score) / 1000 for one in passed)
+        return Tick(int(time) / 1000, int(armed) / 1000, passed, late)
 
     async def disarm(self) -> int:
         """Forget all deadlines."""

@@ -208,7 +208,7 @@ async def test_a_registration_is_a_line_of_the_monitor(consul: Client, level: st
     assert "content-type" not in head.lower()
     await register(consul, Name="w", ID="a b")
     line = (await monitor.chunk()).decode()
-    assert line[10:11] + line[23:] == 'TZ [INFO]  agent: Synced service: service="a b"\n'
+    assert line[10:11] + line[23:].partition(" request_id=")[0] == 'TZ [INFO]  agent: Synced service: service="a b"'
     monitor.writer.close()
 
 
@@ -217,7 +217,7 @@ async def test_the_monitor_in_json_and_packed(consul: Client) -> None:
     assert "Content-Encoding: gzip" in head
     await register(consul, Name="w")
     line = json.loads(gzip.GzipFile(fileobj=_Endless(await monitor.chunk())).readline())
-    assert list(line) == ["@level", "@message", "@module", "@timestamp", "service"]
+    assert list(line) == ["@level", "@message", "@module", "@timestamp", "request_id", "service"]
     assert (line["@level"], line["@message"], line["service"]) == ("info", "Synced service", "w")
     monitor.writer.close()
 
@@ -226,7 +226,7 @@ async def test_the_monitor_shows_what_is_as_bad_as_asked_for(consul: Client) -> 
     monitor, _ = await Monitor.of(consul.server, "?loglevel=warn")
     await register(consul, Name="w", Check={"TTL": "10s", "Status": "passing"})
     await consul.server.advance(11)
-    assert b"[WARN]  agent: Check missed TTL, is now critical: check=service:w\n" in await monitor.chunk()
+    assert b"[WARN]  agent: Check missed TTL, is now critical: check=service:w service=w " in await monitor.chunk()
     monitor.writer.close()
 
 

@@ -3,42 +3,22 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from registry.checks.means import Means
+from tests.unit.checks.certificates import Certificate, self_signed
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Certificate(NamedTuple):
-    """A certificate for `localhost` and 127.0.0.1 that nobody but itself vouches for."""
-
-    file: str
-    key: str
-
-    def context(self, *protocols: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.file, self.key)
-        if protocols:
-            context.set_alpn_protocols(protocols)
-        return context
-
-
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    folder: Path = tmp_path_factory.mktemp("tls")
-    made = Certificate(str(folder / "cert.pem"), str(folder / "key.pem"))
-    names = "subjectAltName=DNS:localhost,DNS:known.test,IP:127.0.0.1"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run([*command.split(), "-addext", names, "-keyout", made.key, "-out", made.file], check=True,
-                   capture_output=True)  # fmt: skip
-    return made
+    """A certificate for `localhost` and 127.0.0.1 that nobody but itself vouches for."""
+    return self_signed(tmp_path_factory.mktemp("tls"), names="DNS:localhost,DNS:known.test,IP:127.0.0.1")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,9 @@
 """HTTP checks against a real server."""
 
 import asyncio
+import re
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -119,7 +122,7 @@ async def test_redirects_come_to_an_end(means):
 
     async with serving(answer) as url:
         result = await run(means, url)
-    assert result == ("critical", f'Get "{url}/round": stopped after 10 redirects', False)
+    assert result == ("critical", 'Get "/round": stopped after 10 redirects', False)
     assert len(seen) == 11
 
 
@@ -190,8 +193,21 @@ async def test_a_peer_that_hangs_up_is_critical(means):
         ("http://a b/", 'parse "http://a b/": invalid character " " in host name'),
         ("http://h/\n", 'parse "http://h/\\n": net/url: invalid control character in URL'),
         (":x", 'parse ":x": missing protocol scheme'),
-        ("http://no-such-name.invalid/", 'Get "http://no-such-name.invalid/": '
-         "dial tcp: lookup no-such-name.invalid: no such host"),
+        ("", 'Get "": unsupported protocol scheme ""'),
+        ("//h/x", 'Get "//h/x": unsupported protocol scheme ""'),
+        ("http://", 'Get "http:": http: no Host in request URL'),
+        ("http:127.0.0.1", 'Get "http:127.0.0.1": http: no Host in request URL'),
+        ("1http://x/", 'parse "1http://x/": first path segment in URL cannot contain colon'),
+        (" http://x/", 'parse " http://x/": first path segment in URL cannot contain colon'),
+        ("http://[::1/", "parse \"http://[::1/\": missing ']' in host"),
+        ("http://h\\x/", 'parse "http://h\\\\x/": invalid character "\\\\" in host name'),
+        ("http://a%41/", 'parse "http://a%41/": invalid URL escape "%41"'),
+        ("http://x:-1/", 'parse "http://x:-1/": invalid port ":-1" after host'),
+        ("http://h:99999/", 'Get "http://h:99999/": dial tcp: address 99999: invalid port'),
+        ("http://127.1:1/", 'Get "http://127.1:1/": dial tcp: lookup 127.1: no such host'),
+        ("http://0:1/", 'Get "http://0:1/": dial tcp: lookup 0: no such host'),
+        ("HTTP://-x.invalid/a b", 'Get "http://-x.invalid/a%20b": dial tcp: lookup -x.invalid: no such host'),
+        ("http://x..invalid/ü?ä", 'Get "http://x..invalid/%C3%BC?ä": dial tcp: lookup x..invalid: no such host'),
     ],
 )  # fmt: skip
 async def test_a_url_that_leads_nowhere_is_critical(means, url, output):
@@ -203,6 +219,131 @@ async def test_a_password_is_not_shown(means, closed_port):
     assert result.output == (
         f'Get "http://me:***@127.0.0.1:{closed_port}/": dial tcp 127.0.0.1:{closed_port}: connect: connection refused'
     )
+
+
+async def test_a_name_that_nobody_knows_is_critical(means):
+    result = await run(means, "http://no-such-name.invalid/")
+    assert result.status == "critical"
+    said = r'Get "http://no-such-name.invalid/": dial tcp: lookup no-such-name.invalid( on [^ ]+)?: [a-z ]+'
+    assert re.fullmatch(said, result.output)
+
+
+async def test_a_url_without_a_host_is_this_machine(means, closed_port):
+    seen = []
+
+    async def answer(request):
+        seen.append(request.headers["Host"])
+        return web.Response()
+
+    async with serving(answer) as url:
+        port = url.rpartition(":")[2]
+        assert (await run(means, f"http://:{port}/x")).status == "passing"
+    assert seen == [f":{port}"]
+    assert (await run(means, f"http://:{closed_port}/")).output == (
+        f'Get "http://:{closed_port}/": dial tcp :{closed_port}: connect: connection refused'
+    )
+
+
+def answering(data: bytes):
+    """A target that sends these bytes, whatever it is asked."""
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(data)
+        await writer.drain()
+        await reader.read()
+
+    return listening(talk)
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"SSH-2.0-Server here\r\n\r\n", 'malformed HTTP status code "here"'),
+        (b"SSH-2.0-Server\r\n\r\n", 'malformed HTTP response "SSH-2.0-Server"'),
+        (b"HTTP/1.1 abc no\r\n\r\n", 'malformed HTTP status code "abc"'),
+        (b"HTTP/9.1x 200 no\r\n\r\n", 'malformed HTTP version "HTTP/9.1x"'),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", 'malformed MIME header: missing colon: "no colon"'),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", 'bad Content-Length "x"'),
+    ],
+)
+async def test_an_answer_that_is_not_http_is_critical(means, sent, why):
+    async with answering(sent) as where:
+        result = await run(means, f"http://{where}/")
+    broken = "net/http: HTTP/1.x transport connection broken"
+    assert result == ("critical", f'Get "http://{where}/": {broken}: {why}', False)
+
+
+async def test_a_peer_that_resets_the_connection_is_critical(means):
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        made = writer.get_extra_info("socket")
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with listening(talk) as where:
+        result = await run(means, f"http://{where}/")
+    said = rf'Get "http://{where}/": read tcp 127\.0\.0\.1:\d+->{where}: read: connection reset by peer'
+    assert re.fullmatch(said, result.output)
+
+
+async def test_a_large_head_is_read(means):
+    lines = "".join(f"X-{number}: {'v' * 60}\r\n" for number in range(300))
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: {'c' * 20000}\r\n{lines}\r\n"
+    async with answering(head.encode()) as where:
+        assert (await run(means, f"http://{where}/")).status == "passing"
+
+
+async def test_a_reason_that_is_not_given_is_not_shown(means):
+    async with answering(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi") as where:
+        assert (await run(means, f"http://{where}/")).output == f"HTTP GET http://{where}/: 200 Output: hi"
+
+
+@pytest.mark.parametrize(
+    ("more", "output"),
+    [
+        ({"method": "BAD METHOD"}, 'net/http: invalid method "BAD METHOD"'),
+        ({"header": {"bad name": ("v",)}}, 'Get "{url}": net/http: invalid header field name "bad name"'),
+        ({"header": {"X-A": ("a\nb",)}}, 'Get "{url}": net/http: invalid header field value for "X-A"'),
+    ],
+)
+async def test_what_cannot_be_sent_is_critical(means, more, output):
+    async with listening(silent) as where:
+        url = f"http://{where}/"
+        assert await run(means, url, **more) == ("critical", output.format(url=url), False)
+
+
+async def test_headers_that_would_break_the_request_are_left_out(means):
+    """A length that is not that of the body would have the target wait for the rest."""
+    seen = []
+
+    async def answer(request):
+        seen.append((request.headers.get("Content-Length", "0"), request.headers["User-Agent"], await request.text()))
+        return web.Response()
+
+    header = {"content-length": ("50",), "Transfer-Encoding": ("chunked",), "User-Agent": ("",)}
+    async with serving(answer) as url:
+        assert (await run(means, url, header=header)).status == "passing"
+        assert (await run(means, url, header=header, method="POST", body="four")).status == "passing"
+    assert seen == [("0", "Consul Health Check", ""), ("4", "Consul Health Check", "four")]
+
+
+@pytest.mark.parametrize(
+    ("where", "output"),
+    [
+        ("http://h:zz/", 'Post "{url}/": failed to parse Location header "http://h:zz/": '
+         'parse "http://h:zz/": invalid port ":zz" after host'),
+        ("ftp://h/", 'Post "ftp://h/": unsupported protocol scheme "ftp"'),
+        ("http://:1/", 'Post "http://:1/": dial tcp :1: connect: connection refused'),
+    ],
+)  # fmt: skip
+async def test_a_redirect_that_leads_nowhere_is_critical(means, where, output):
+    async def answer(request):
+        return web.Response(status=302, headers={"Location": where})
+
+    async with serving(answer) as url:
+        result = await run(means, f"{url}/", method="POST")
+    assert result == ("critical", output.format(url=url), False)
 
 
 async def test_tls_is_verified(means, trusting, certificate):
@@ -218,7 +359,7 @@ async def test_tls_is_verified(means, trusting, certificate):
     failed = f'Get "{url}": tls: failed to verify certificate: x509: '
     assert [each.status for each in (trusted, skipped, named)] == ["passing"] * 3
     assert stranger == ("critical", f"{failed}certificate signed by unknown authority", False)
-    assert misnamed == ("critical", f"{failed}certificate is valid for other names, not other.test", False)
+    assert misnamed == ("critical", f"{failed}certificate is valid for localhost, known.test, not other.test", False)
 
 
 async def test_a_server_without_tls_is_critical(means):

@@ -162,3 +162,30 @@ async def test_without_a_docker_daemon_the_check_is_critical(means):
         "dial unix /nowhere/docker.sock: connect: no such file or directory",
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "output"),
+    [
+        (b"", 'Post "http://{socket}/containers/c/exec": EOF'),
+        (b"HTTP/1.1 201 Created\r\n\r\nnonsense", "create exec response for container c cannot be parsed: "),
+        (b"HTTP/1.1 201 Created\r\n\r\n{}", "create exec response for container c cannot be parsed: "),
+        (b'HTTP/1.1 201 Created\r\n\r\n{"Id":"e"}', "start exec failed for container c with status 201: "),
+    ],
+)
+async def test_a_daemon_that_makes_no_sense_is_critical(means, tmp_path, sent, output):
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        await writer.drain()
+        writer.close()
+
+    path = tmp_path / "odd.sock"
+    server = await asyncio.start_unix_server(talk, path)
+    try:
+        result = await docker(means, path, "c")
+    finally:
+        server.close()
+        await server.wait_closed()
+    assert result.status == "critical"
+    assert output.format(socket=str(path).replace("/", "%2F")) in result.output

@@ -148,16 +148,29 @@ async def test_registering_a_ttl_check_stops_what_ran(world, clock):
     assert world.runner.figures().checks == 0
 
 
-async def test_registering_again_resets_thresholds(world, clock):
+async def test_registering_again_goes_on_counting(world, clock):
+    """A client that registers every few seconds, as many do, has thresholds all the same."""
     definition = CheckDefinition(tcp="x:1", interval_ns=10 * SECOND, failures_before_critical=3)
     world.runner.run("c", definition)
     await clock.advance(1)
     world.answer = Result("critical", "down")
-    await clock.advance(10)
+    for _ in range(2):
+        await clock.advance(10)
+        world.runner.run("c", definition)
     assert world.statuses == ["passing"]
-    world.runner.run("c", definition)
     await clock.advance(10)
     assert world.statuses == ["passing", "critical"]
+
+
+async def test_a_run_under_way_outlives_a_registration_of_the_same(world, clock):
+    world.gate = asyncio.Event()
+    world.runner.run("c", TEN)
+    await clock.advance(1)
+    world.runner.run("c", CheckDefinition(tcp="x:1", interval_ns=10 * SECOND))
+    world.gate.set()
+    await clock.settle()
+    assert world.statuses == ["passing"]
+    assert world.runner.figures().cancelled == 0
 
 
 async def test_what_was_taken_over_keeps_its_thresholds(world, clock):

@@ -1,6 +1,7 @@
 """TCP and UDP checks against real sockets."""
 
 import asyncio
+import re
 import socket
 
 import pytest
@@ -46,11 +47,30 @@ async def test_a_backlog_that_is_full_runs_into_the_timeout(means):
         ("::1", "dial tcp: address ::1: too many colons in address"),
         ("127.0.0.1:70000", "dial tcp: address 70000: invalid port"),
         ("127.0.0.1:no-such-port", "dial tcp: lookup tcp/no-such-port: unknown port"),
-        ("no-such-name.invalid:80", "dial tcp: lookup no-such-name.invalid: no such host"),
+        ("127.0.0.1:-1", "dial tcp: address -1: invalid port"),
+        ("127.0.0.1:00000000000070000", "dial tcp: address 00000000000070000: invalid port"),
+        ("[::1", "dial tcp: address [::1: missing ']' in address"),
+        ("[::1]", "dial tcp: address [::1]: missing port in address"),
+        ("[a]b:1", "dial tcp: address [a]b:1: missing port in address"),
+        ("a]:1", "dial tcp: address a]:1: unexpected ']' in address"),
+        ("x[y:1", "dial tcp: address x[y:1: unexpected '[' in address"),
+        ("127.1:1", "dial tcp: lookup 127.1: no such host"),
+        ("a b:1", "dial tcp: lookup a b: no such host"),
+        ("-x.invalid:1", "dial tcp: lookup -x.invalid: no such host"),
+        ("x..invalid:1", "dial tcp: lookup x..invalid: no such host"),
     ],
 )
 async def test_an_address_that_leads_nowhere_is_critical(means, where, output):
     assert await tcp(means, where) == ("critical", output, False)
+
+
+async def test_a_name_that_nobody_knows_is_critical(means):
+    for where in ("no-such-name.invalid:80", "0x7f.1:80"):
+        result = await tcp(means, where)
+        assert result.status == "critical"
+        name = where.partition(":")[0]
+        said = f"dial tcp: lookup {name}( on [^ ]+:53)?: (no such host|server misbehaving)"
+        assert re.fullmatch(said, result.output), result.output
 
 
 async def test_tls_is_verified(means, trusting, certificate):

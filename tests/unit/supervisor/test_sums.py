@@ -3,7 +3,15 @@
 from msgspec.structs import fields, replace
 
 from registry.api.metrics import Metrics
-from registry.api.metrics_figures import CacheFigures, CheckFigures, Figures, HistogramFigures, StateSizes, StoreFigures
+from registry.api.metrics_figures import (
+    CacheFigures,
+    CheckFigures,
+    Figures,
+    HistogramFigures,
+    LoadFigures,
+    StateSizes,
+    StoreFigures,
+)
 from registry.api.metrics_intervals import Aggregate, Interval, Named
 from registry.api.processes import Report
 from registry.supervisor.ledger import Ledger
@@ -21,10 +29,13 @@ def figures(**given: object) -> Figures:
     metrics.append_records.add(5)
     metrics.snapshots = metrics.resets = metrics.collections = 1
     metrics.collection_seconds = 0.5
+    metrics.expirations = metrics.reaps = metrics.troubles = metrics.slow = 1
+    metrics.detection["ttl"].add(0.2)
     checks = CheckFigures(2, 1, results={("http", "passing"): 3}, lag=HistogramFigures((0.1,), (1, 2), 0.5))
     made = replace(
-        metrics.figures(), cache=CacheFigures(5, 4, 100, 3), sizes=StateSizes(index=7, instances=10), checks=checks
-    )
+        metrics.figures(), cache=CacheFigures(5, 4, 100, 3), sizes=StateSizes(index=7, instances=10), checks=checks,
+        load=LoadFigures(connections=4, refused=3, pending=2, pending_limit=10, parked_limit=20),
+    )  # fmt: skip
     return replace(made, **given)
 
 
@@ -50,6 +61,9 @@ def test_what_is_counted_is_added_up() -> None:
     assert both.cache == CacheFigures(10, 8, 200, 6)
     assert both.checks.results == {("http", "passing"): 6}
     assert (both.checks.given, both.checks.running, both.checks.lag.counts) == (4, 2, (2, 4))
+    assert both.load == LoadFigures(8, 6, 4, 20, 40)
+    assert (both.expirations, both.reaps, both.troubles) == (2, 2, 2)
+    assert (sum(both.detection["ttl"].counts), sum(both.detection["check"].counts)) == (2, 0)
     (endpoint,) = both.endpoints
     assert (endpoint.statuses, sum(endpoint.latency.counts)) == ({200: 2}, 2)
 
@@ -87,6 +101,8 @@ def test_the_dead_count_but_hold_nothing() -> None:
     assert both.in_flight == 2
     assert both.sizes.instances == 10
     assert (both.cache.hits, both.cache.size_bytes, both.cache.parked) == (10, 100, 3)
+    assert (both.load.connections, both.load.refused, both.load.parked_limit) == (4, 6, 20)
+    assert sum(both.detection["ttl"].counts) == 2
 
 
 def test_an_interval_is_that_of_those_who_have_finished_it() -> None:

@@ -26,14 +26,15 @@ JSON = "application/json; charset=utf-8"
 async def show_metrics(call: Call) -> Reply:
     """All figures as Prometheus reads them; OpenMetrics where the Accept header asks for it."""
     report = await call.server.processes.report()
-    body, content_type = await asyncio.to_thread(_page, report, call.headers.get("Accept", ""))
+    accept, store_url = call.headers.get("Accept", ""), call.server.settings.store_url
+    body, content_type = await asyncio.to_thread(_page, report, accept, store_url)
     return Reply(body=body, content_type=content_type)
 
 
-def _page(report: Report, accept: str) -> tuple[bytes, str]:
+def _page(report: Report, accept: str, store_url: str) -> tuple[bytes, str]:
     from registry.api.metrics_page import page  # prometheus-client: 1.5 MB that nobody needs before the first scrape
 
-    return page(report, __version__, accept)
+    return page(report, __version__, accept, store_url=store_url)
 
 
 @endpoint("GET", "/health", source="dialects.md §7.2")

@@ -51,7 +51,8 @@ def engine_of(**state: Any) -> Any:
     contact = Contact(False, 0.0, "")
     return SimpleNamespace(
         state=SimpleNamespace(**rows), topics=topics, clock=FakeClock(), failed=None, contact=lambda: contact,
-        keeps_house=True,
+        keeps_house=True, log_backlog_bytes=(0, 0), pending_writes=0,
+        options=SimpleNamespace(max_pending_writes=10, max_parked_readers=20),
     )  # fmt: skip
 
 

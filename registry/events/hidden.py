@@ -1,0 +1,38 @@
+"""Secrets kept out of what is logged: passwords and tokens in URLs, and headers that carry them.
+
+Owns what a secret looks like in a text that somebody else wrote. A mask is put where one may be: a name that only
+looks like a secret's is masked too. The passwords of our own settings are `settings/secrets.py`'s.
+Source: Consul's log shows `?token=` of a request as `<hidden>`.
+"""
+
+import re
+from urllib.parse import unquote
+
+HIDDEN = "<hidden>"
+_SECRET = re.compile(r"token|passw|secret|api[-_]?key|credential", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(://[^\s:@/?#'\"]*):[^\s?#'\"]*@")
+_PARAMETER = re.compile(r"([?&;])([^=&;#\s'\"]+)=([^&;#\s'\"]+)")
+_HEADER = re.compile(r"(?i)((?:authorization|x-consul-token|cookie)\b['\"]?\s*[:=]\s*[\[(]?\s*['\"]?)[^'\"\r\n]+")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
+
+
+def without_secrets(text: str) -> str:
+    """The text with what may be a secret in it replaced."""
+    if "://" in text:
+        text = _CREDENTIALS.sub(rf"\1:{HIDDEN}@", text)
+    if "=" in text and ("?" in text or "&" in text):
+        text = _PARAMETER.sub(_parameter, text)
+    lowered = text.lower()
+    if "authorization" in lowered or "token" in lowered or "cookie" in lowered:
+        text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    return text
+
+
+def without_values(text: str) -> str:
+    """The text of a problem without what it quotes, which is the caller's and may be a secret."""
+    return without_secrets(_QUOTED.sub('"…"', text))
+
+
+def _parameter(found: re.Match[str]) -> str:
+    before, name, _ = found.groups()
+    return f"{before}{name}={HIDDEN}" if _SECRET.search(unquote(name)) else found[0]
