@@ -2,7 +2,7 @@
 python := .venv/bin/python
 ARGS ?=
 
-.PHONY: help install run test lint check coverage bench replicas connections crash faults fuzz compat parity docs lock
+.PHONY: help install run test lint check coverage bench replicas connections checks detection crash faults soak fuzz compat parity docs lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,17 +34,26 @@ replicas: install ## measure replicas over Redis, and workers on one machine
 connections: install ## 10,000 waiting connections: memory, wake-up, end
 	$(python) -m bench.connections $(ARGS)
 
+checks: install ## 5,000 HTTP checks and 20,000 beats a second
+	$(python) -m bench.checks $(ARGS)
+
+detection: install ## kill 20 processes; how soon a reader knows
+	$(python) -m bench.detection $(ARGS)
+
 crash: install ## kill the server at random moments, 50 rounds
 	CRASH_ROUNDS=$${CRASH_ROUNDS:-50} $(python) -m pytest tests/crash $(ARGS)
 
 faults: install ## every fault of Redis and of replicas, 30 rounds each
 	FAULT_ROUNDS=$${FAULT_ROUNDS:-30} $(python) -m pytest tests/replicas $(ARGS)
 
+soak: install ## everything at once for 10 minutes: errors, memory, leaks
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} $(python) -m pytest tests/soak $(ARGS)
+
 fuzz: install ## 20,000 random and mutated requests
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} $(python) -m pytest tests/fuzz $(ARGS)
 
 compat: install ## the clients of others, fetched from their package registries
-	COMPAT=1 $(python) -m pytest tests/clients $(ARGS)
+	COMPAT=1 $(python) -m pytest tests/clients tests/ops $(ARGS)
 
 parity: install ## the recorded answers of a real Consul; ARGS names some of the files
 	scripts/parity $(ARGS)
