@@ -95,6 +95,7 @@ async def _certificate(address: dial.Address, means: Means, name: str) -> x509.C
         made.close()
         raise
     try:
-        return x509.read(writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b"")
+        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+        return await asyncio.to_thread(x509.read, der)
     finally:
         writer.transport.abort()

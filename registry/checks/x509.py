@@ -1,23 +1,16 @@
 """What is wrong with the certificate of a target, in the words and in the order of Go.
 
-Owns the few fields that those words need, and the second handshake that fetches them: OpenSSL refuses a
-certificate without letting it be seen. It decides nothing; that the certificate is refused stands already.
+Owns the words and the few fields that they need. It decides nothing; that the certificate is refused stands already.
 Source: RFC 5280; the package crypto/x509 of Go, Certificate.Verify and its errors.
 """
 
+import contextlib
 import ipaddress
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from registry.checks.gotext import UNKNOWN_AUTHORITY
 
-_CONSTRUCTED_CONTEXT = {0: 0xA0, 3: 0xA3}  # tags of the version and of the extensions
-_UTC_TIME = 0x17
-_SUBJECT_ALT_NAME = bytes.fromhex("551d11")  # 2.5.29.17
-_COMMON_NAME = bytes.fromhex("550403")  # 2.5.4.3
-_DNS_NAME, _IP_ADDRESS = 0x82, 0x87
-_LONG_LENGTH = 0x80
 _PURPOSE = 26  # X509_V_ERR_INVALID_PURPOSE
 
 
@@ -44,26 +37,23 @@ def problem(certificate: Certificate, host: str, now: datetime, verify_code: int
 
 
 def read(der: bytes) -> Certificate:
-    """The certificate in these bytes.
+    """The certificate in these bytes. The first time it takes long: the library is loaded then.
 
     Raises:
         ValueError: it is none.
     """
-    try:
-        fields = _items(_content(_content(der)))
-        tag, _ = first = next(fields)
-        if tag != _CONSTRUCTED_CONTEXT[0]:
-            fields = iter([first, *fields])  # of version 1, which does not say so
-        _, _, _, validity, subject = (next(fields) for _ in range(5))  # serial, algorithm, issuer
-        not_before, not_after = (_time(*item) for item in _items(validity[1]))
-        names: tuple[str, ...] | None = None
-        addresses: tuple[str, ...] = ()
-        for tag, extensions in fields:
-            if tag == _CONSTRUCTED_CONTEXT[3]:
-                names, addresses = _alternative_names(extensions)
-        return Certificate(not_before, not_after, _common_name(subject[1]), names, addresses)
-    except (IndexError, StopIteration, UnicodeDecodeError) as error:
-        raise ValueError("not a certificate") from error
+    from cryptography import x509  # 8 MB that nobody needs before a certificate is refused
+
+    found = x509.load_der_x509_certificate(der)
+    common = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    names: tuple[str, ...] | None = None
+    addresses: tuple[str, ...] = ()
+    with contextlib.suppress(x509.ExtensionNotFound):
+        listed = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = tuple(listed.get_values_for_type(x509.DNSName))
+        addresses = tuple(map(str, listed.get_values_for_type(x509.IPAddress)))
+    common_name = str(common[-1].value) if common else ""
+    return Certificate(found.not_valid_before_utc, found.not_valid_after_utc, common_name, names, addresses)
 
 
 def matches(pattern: str, host: str) -> bool:
@@ -103,48 +93,3 @@ def _address(host: str) -> str | None:
 
 def _shown(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements in a piece of DER, each with its tag."""
-    at = 0
-    while at < len(data):
-        tag, length = data[at], data[at + 1]
-        at += 2
-        if length & _LONG_LENGTH:
-            size = length & ~_LONG_LENGTH
-            length = int.from_bytes(data[at : at + size])
-            at += size
-        if at + length > len(data):
-            raise IndexError(at)
-        yield tag, data[at : at + length]
-        at += length
-
-
-def _content(data: bytes) -> bytes:
-    return next(_items(data))[1]
-
-
-def _time(tag: int, text: bytes) -> datetime:
-    form = "%y%m%d%H%M%SZ" if tag == _UTC_TIME else "%Y%m%d%H%M%SZ"
-    return datetime.strptime(text.decode("ascii"), form).replace(tzinfo=UTC)
-
-
-def _common_name(subject: bytes) -> str:
-    found = ""
-    for _, group in _items(subject):
-        for _, attribute in _items(group):
-            (_, kind), (_, value) = _items(attribute)
-            if kind == _COMMON_NAME:
-                found = value.decode("utf-8", "replace")
-    return found
-
-
-def _alternative_names(extensions: bytes) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    for _, extension in _items(_content(extensions)):
-        (_, kind), *_, (_, value) = _items(extension)
-        if kind == _SUBJECT_ALT_NAME:
-            found = list(_items(_content(value)))
-            names = tuple(name.decode("utf-8", "replace") for tag, name in found if tag == _DNS_NAME)
-            return names, tuple(str(ipaddress.ip_address(name)) for tag, name in found if tag == _IP_ADDRESS)
-    return None, ()
