@@ -295,6 +295,7 @@ def test_what_is_no_state_is_refused_though_every_sum_is_right(chunk: bytes) -> 
         (packed(meta_json=b"[]"), "meta.json cannot be read"),
         (packed(meta_json=b"x" * 2_000_000), "far too long"),
     ],
+    ids=["nothing", "no-gzip", "cut", "no-meta", "another-file", "consuls", "no-object", "endless"],
 )
 def test_files_of_others_are_refused_with_a_reason(data: bytes, words: str) -> None:
     assert words in refused(data)
