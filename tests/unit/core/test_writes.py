@@ -77,7 +77,8 @@ async def test_writes_that_queue_together_are_stored_together(engine: Engine) ->
     assert isinstance(told, Tally)
     before = len(told.batches)
     await asyncio.gather(*[engine.propose(register("web", port=number)) for number in range(1, 1001)])
-    assert told.batches[before:] == [512, 488]
+    await engine.propose(register("db"))  # a shared log may show a batch before it says that it is stored
+    assert told.batches[before:][:2] == [512, 488]
 
 
 async def test_what_queues_while_a_batch_is_under_way_is_the_next(rig: Rig) -> None:
