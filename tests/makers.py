@@ -126,7 +126,9 @@ def register_ttl(
 # Questions: each kind of topic with the rows that answers on it show
 
 
-HIDDEN = frozenset({"local", "runs", "critical_at", "critical_index"})  # fields that no reader is shown
+HIDDEN = frozenset({  # fields that no reader of the catalog is shown
+    "local", "runs", "critical_at", "critical_index", "expired", "agent", "registered_at", "updated_at",
+})  # fmt: skip
 
 
 def as_seen(rows: Any) -> bytes:

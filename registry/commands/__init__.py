@@ -1,5 +1,6 @@
 """Writes: one frozen struct each, one noun per file, and their bytes (`codec.py`)."""
 
+from registry.commands.agents import FinishTask, MoveAgent, RegisterAgent, RemoveAgent, SubmitTask, UpdateAgent
 from registry.commands.catalog import Deregister, Register
 from registry.commands.check import DeregisterLocalCheck, ExpireTtl, Reap, RegisterLocalCheck, UpdateCheck
 from registry.commands.local import DeregisterLocal, LocalService, RegisterLocal, ReplaceFileRows, SetMaintenance
@@ -21,6 +22,12 @@ Command = (
     | StartServer
     | RaiseLevel
     | SetMembers
+    | RegisterAgent
+    | UpdateAgent
+    | MoveAgent
+    | RemoveAgent
+    | SubmitTask
+    | FinishTask
 )
 
 __all__ = [
@@ -29,15 +36,21 @@ __all__ = [
     "DeregisterLocal",
     "DeregisterLocalCheck",
     "ExpireTtl",
+    "FinishTask",
     "LocalService",
+    "MoveAgent",
     "RaiseLevel",
     "Reap",
     "Register",
+    "RegisterAgent",
     "RegisterLocal",
     "RegisterLocalCheck",
+    "RemoveAgent",
     "ReplaceFileRows",
     "SetMaintenance",
     "SetMembers",
     "StartServer",
+    "SubmitTask",
+    "UpdateAgent",
     "UpdateCheck",
 ]

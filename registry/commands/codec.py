@@ -8,10 +8,21 @@ proposes keeps to the level of the state (`RaiseLevel`), which is what every mem
 
 import msgspec
 
-from registry.commands import Command, SetMembers, UpdateCheck
+from registry.commands import (
+    Command,
+    FinishTask,
+    MoveAgent,
+    RegisterAgent,
+    RemoveAgent,
+    SetMembers,
+    SubmitTask,
+    UpdateAgent,
+    UpdateCheck,
+)
 from registry.errors import LogCorrupt, LogTooNew
 
-LEVEL = 2  # the highest level this program reads and writes
+LEVEL = 3  # the highest level this program reads and writes
+AGENTS_LEVEL = 3  # from which on a log holds agents
 MEMBERS_LEVEL = 2  # from which on a log holds its members, and results of checks say who found them
 
 _encoder = msgspec.msgpack.Encoder()
@@ -22,8 +33,10 @@ _PREFIX = tuple(bytes([level]) for level in range(LEVEL + 1))
 def level_of(command: Command) -> int:
     """The least level that a program must know to take the command in as it was meant."""
     match command:
+        case RegisterAgent() | UpdateAgent() | MoveAgent() | RemoveAgent() | SubmitTask() | FinishTask():
+            return AGENTS_LEVEL
         case SetMembers():
-            return 2
+            return MEMBERS_LEVEL
         case UpdateCheck(runner=runner, modify_index=index):
             return 2 if runner or index else 1
     return 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from registry.clock import Clock, sleep
-from registry.commands import UpdateCheck
+from registry.commands import UpdateAgent, UpdateCheck
 from registry.commands.codec import MEMBERS_LEVEL
 from registry.core import deadlines
 from registry.core.keys import check_key, node_key
@@ -82,6 +82,23 @@ class Beats:
                 raise
         self.lay(check_id, output)
 
+    async def agent(self, news: UpdateAgent) -> bool:
+        """Take a sign of life of an agent; whether it changed anything, which costs an entry.
+
+        What changes nothing is taken while the store is away too.
+        """
+        try:
+            return await self._writes.propose(news)
+        except Behind:
+            raise
+        except LogUnavailable:
+            if not self._log.shared or self._writes.ended or not self._state.changes_nothing(news):
+                raise
+            arms = deadlines.arms_of(self._state, news)
+            self._owed.update((arm.member, arm.seconds) for arm in arms if arm.seconds is not None)
+            self._owing.set()
+            return False
+
     def _owe(self, check_id: str, status: str) -> bool:
         """Take a beat that the store cannot be told of, if it changes nothing: it is told when it is back.
 
@@ -147,9 +164,11 @@ class Beats:
 
     async def _renewed(self, check: Check) -> bool:
         """Start the period of a TTL check anew and take in all that was stored before; False if none was running."""
-        assert check.runs is not None
+        seconds = deadlines.period_seconds(self._state, check)
+        if not seconds:  # the server gives its signs of life itself
+            return True
         member = deadlines.member_of(check.node, check.id)
-        beat = await self._log.deadlines.beat(((member, check.runs.ttl_seconds),))
+        beat = await self._log.deadlines.beat(((member, seconds),))
         await self._writes.caught_up(beat.index)
         return not beat.unknown
 

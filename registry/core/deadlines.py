@@ -6,20 +6,31 @@ Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from registry.commands import (
     Command,
     DeregisterLocal,
     DeregisterLocalCheck,
     ExpireTtl,
+    MoveAgent,
     Reap,
+    RegisterAgent,
     RegisterLocal,
     RegisterLocalCheck,
+    RemoveAgent,
     ReplaceFileRows,
+    UpdateAgent,
     UpdateCheck,
 )
 from registry.log.base import Arm, Due
+from registry.model.agent import CODEVALD, liveness_id
 from registry.model.check import Check
 from registry.model.names import fold
+from registry.model.service import Instance
+from registry.state.agent_checks import UNTOLD, beaten_checks, missing_liveness
+from registry.state.agents import local_instance, next_state
+from registry.state.graves import buried
 from registry.state.local import brought_sidecar, refused
 from registry.state.store import State
 
@@ -51,8 +62,14 @@ def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
             return ()
         case DeregisterLocalCheck(check_id=check_id) | ExpireTtl(check_id=check_id):
             return (Arm(member_of(state.server.node, check_id), None),)
-        case DeregisterLocal(service_id=service_id):
+        case DeregisterLocal(service_id=service_id) | RemoveAgent(service_id=service_id):
             return tuple(_of_removal(state, service_id))
+        case RegisterAgent(service=service):
+            return tuple(_of_agent(state, service))
+        case UpdateAgent(service_id=service_id):
+            return tuple(_of_beat(state, service_id))
+        case MoveAgent(service_id=service_id, verb=verb):
+            return tuple(_of_move(state, service_id, verb))
     return ()
 
 
@@ -63,8 +80,58 @@ def _of_registration(state: State, command: RegisterLocal) -> Iterator[Arm]:
                 yield from _arm(state, check)
 
 
+def _of_agent(state: State, service: Instance) -> Iterator[Arm]:
+    """The checks of an agent that is about to be registered, perhaps again."""
+    assert service.agent is not None
+    old = local_instance(state, service.id)
+    yield from _of_instance(state, old or service, known=old is not None)
+
+
+def _of_beat(state: State, service_id: str) -> Iterator[Arm]:
+    """The checks that a sign of life refreshes."""
+    instance = local_instance(state, service_id)
+    if instance is not None:
+        yield from _of_instance(state, instance, known=True)
+    elif (grave := buried(state, state.time, service_id)) is not None:
+        yield from _of_instance(state, grave.instance, known=False)
+
+
+def _of_instance(state: State, instance: Instance, *, known: bool) -> Iterator[Arm]:
+    agent, node = instance.agent or UNTOLD, state.server.node
+    if agent.ttl_ns and (not known or missing_liveness(state, instance)):
+        seconds = None if agent.beats_itself else agent.ttl_ns / 1e9
+        yield Arm(member_of(node, liveness_id(instance.id)), seconds)
+    if known:
+        for check in beaten_checks(state, instance):
+            yield from _arm(state, check)
+
+
+def _of_move(state: State, service_id: str, verb: str) -> Iterator[Arm]:
+    """An agent that begins to run here, or ends to, has its signs of life from elsewhere."""
+    instance = local_instance(state, service_id)
+    if instance is None or instance.agent is None or instance.agent.source != CODEVALD:
+        return
+    to = next_state(instance, verb)
+    if to is None or to == instance.agent.state:
+        return
+    beats_itself = replace(instance.agent, state=to).beats_itself
+    for check in beaten_checks(state, instance):
+        assert check.runs is not None
+        yield Arm(member_of(check.node, check.id), None if beats_itself else check.runs.ttl_seconds)
+
+
+def period_seconds(state: State, check: Check) -> float:
+    """How long a sign of life counts for a check; 0 where none is waited for."""
+    if check.runs is None or not check.runs.ttl_ns:
+        return 0.0
+    owner = local_instance(state, check.service_id) if check.service_id else None
+    if owner is not None and owner.agent is not None and owner.agent.beats_itself:
+        return 0.0 if fold(check.id) == fold(liveness_id(owner.id)) else check.runs.ttl_seconds
+    return check.runs.ttl_seconds
+
+
 def _arm(state: State, check: Check) -> tuple[Arm, ...]:
-    seconds = check.runs.ttl_seconds if check.runs is not None else 0.0
+    seconds = period_seconds(state, check)
     if seconds > 0:
         return (Arm(member_of(state.server.node, check.id), seconds),)
     old = state.local_check(check.id)
@@ -87,8 +154,9 @@ def full_periods(state: State) -> Iterator[tuple[str, float]]:
     A check that has run out, or was reported critical, waits for its next sign of life.
     """
     for check in state.local_checks():
-        if check.runs is not None and check.runs.ttl_ns > 0 and not check.critical_at:
-            yield member_of(check.node, check.id), check.runs.ttl_seconds
+        seconds = period_seconds(state, check)
+        if seconds > 0 and not check.critical_at:
+            yield member_of(check.node, check.id), seconds
 
 
 def expiry_of(state: State, due: Due) -> ExpireTtl:

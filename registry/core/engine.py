@@ -18,6 +18,7 @@ from msgspec import Struct
 from registry.clock import Clock, sleep
 from registry.commands import Command
 from registry.commands.codec import LEVEL
+from registry.core.agents import Agents
 from registry.core.beats import Beats
 from registry.core.housekeeping import Housekeeping
 from registry.core.observer import Observer
@@ -33,6 +34,7 @@ from registry.state.snapshot import Frozen
 from registry.state.store import State
 
 CheckWatcher = Callable[[Iterable[tuple[str, str]] | None], None]
+AgentWatcher = CheckWatcher
 FOLLOW_AGAIN_SECONDS = 0.25  # after history could not be read
 
 
@@ -95,12 +97,14 @@ class Engine:
             log, clock, self._writes, self._beats, self.topics, self.observer,
             minimum_seconds=self.options.deregister_critical_minimum_seconds, level=level,
         )  # fmt: skip
+        self.agents = Agents(log, clock, self._writes, self._beats, self.topics)
         self._tasks: list[asyncio.Task[None]] = []
         self._keeping: asyncio.Task[None] | None = None
         self._recovered: asyncio.Future[None] | None = None
         self._recover_to = 0
         self._stopping = False
         self._checks_changed: CheckWatcher | None = None
+        self._agents_changed: AgentWatcher | None = None
         self.failed: asyncio.Future[Exception] | None = None  # done when the process must stop
 
     # Life
@@ -140,6 +144,7 @@ class Engine:
             self._keeping.cancel()
         self._writes.end("the registry is stopping")
         self.topics.release()
+        self.agents.feed.end()
         await self._log.close()
         self._note_progress()
         await self._snapshots.stop()
@@ -218,6 +223,14 @@ class Engine:
         It is called on the event loop and must be quick. One watcher at a time; None ends it.
         """
         self._checks_changed = changed
+
+    def watch_agents(self, changed: AgentWatcher | None) -> None:
+        """Have `changed` told after each entry of which instances an agent's view or queue may differ, as (folded
+        node, folded id); None for all of them, when the members have changed too, or the state was replaced.
+
+        It is called on the event loop and must be quick. One watcher at a time; None ends it.
+        """
+        self._agents_changed = changed
 
     async def confirm(self) -> None:
         """Wait until the state shows everything that was stored when this was called, whoever wrote it.
@@ -339,8 +352,11 @@ class Engine:
         self._show(coming)
         changes.everything = True
         self.topics.changed(changes)
-        if self._checks_changed is not None:
-            self._checks_changed(None)
+        if self.agents.feed.watched:
+            self.agents.feed.replaced(coming)
+        for watcher in (self._checks_changed, self._agents_changed):
+            if watcher is not None:
+                watcher(None)
 
     def _apply(self, entries: list[Entry]) -> None:
         changes, state = Changes(), self._coming or self.state
@@ -355,8 +371,13 @@ class Engine:
                     settled.append((entry.own_id, LogUnavailable("the log passes over the write", unknown=True)))
                 continue
             proposal = self._proposals.find(entry.own_id)
+            changes.instances.clear()
             command = proposal.command if proposal is not None else None
             refusal = apply_entry(state, entry, command, changes, self.log_level)
+            if self.agents.feed.watched and self._coming is None:
+                self.agents.feed.applied(state, changes.instances)
+            if self._agents_changed is not None and changes.instances and self._coming is None:
+                self._agents_changed(changes.instances)
             if proposal is not None:
                 settled.append((entry.own_id, refusal))
                 proposal.context.run(self.observer.applied, entry.index, proposal.command, refusal)
@@ -366,6 +387,8 @@ class Engine:
             self.topics.changed(changes)
             if self._checks_changed is not None and (changes.checks or MEMBERS in changes.topics):
                 self._checks_changed(None if MEMBERS in changes.topics else changes.checks)
+            if self._agents_changed is not None and MEMBERS in changes.topics:
+                self._agents_changed(None)
         for own_id, error in settled:
             self._proposals.settle(own_id, error)
         if not self._stopping:

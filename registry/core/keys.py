@@ -11,16 +11,22 @@ from registry.commands import (
     DeregisterLocal,
     DeregisterLocalCheck,
     ExpireTtl,
+    FinishTask,
     LocalService,
+    MoveAgent,
     RaiseLevel,
     Reap,
     Register,
+    RegisterAgent,
     RegisterLocal,
     RegisterLocalCheck,
     SetMaintenance,
     SetMembers,
+    SubmitTask,
+    UpdateAgent,
     UpdateCheck,
 )
+from registry.model.agent import liveness_id, state_check_id, status_check_id
 from registry.model.check import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, Check
 from registry.model.names import fold
 from registry.model.service import Instance
@@ -66,6 +72,12 @@ def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
             return (node_key(node),)
         case Reap(check_id=check_id):
             return (check_key(own_node, check_id), node_key(own_node))
+        case RegisterAgent(service=Instance(id=service_id)):
+            return _agent(own_node, service_id)
+        case UpdateAgent(service_id=service_id) | MoveAgent(service_id=service_id):
+            return _agent(own_node, service_id)
+        case SubmitTask(service_id=service_id) | FinishTask(service_id=service_id):
+            return (service_key(own_node, service_id),)
         case SetMembers() | RaiseLevel():
             return (MEMBERS_KEY,)
         case DeregisterLocal():
@@ -77,9 +89,18 @@ def longest_name(command: Command, keys: Iterable[WriteKey]) -> str:
     """The longest of the names and ids that a command brings."""
     longest = max((part for key in keys for part in key), key=len)
     match command:
-        case RegisterLocal(service=LocalService(service=instance)) | Register(service=Instance() as instance):
+        case (
+            RegisterLocal(service=LocalService(service=instance))
+            | Register(service=Instance() as instance)
+            | RegisterAgent(service=instance)
+        ):
             return max(longest, instance.name, key=len)
     return longest
+
+
+def _agent(own_node: str, service_id: str) -> tuple[WriteKey, ...]:
+    ids = (liveness_id(service_id), state_check_id(service_id), status_check_id(service_id))
+    return (service_key(own_node, service_id), *(check_key(own_node, check_id) for check_id in ids))
 
 
 def _local(own_node: str, part: LocalService) -> Iterator[WriteKey]:

@@ -21,6 +21,7 @@ from registry.errors import LogUnavailable, TooLarge, TooManyRequests
 from registry.log.base import Condition, Log, Record, Tenure
 from registry.state.store import State
 
+UNDERSTOOD_SECONDS = 3.0  # a replica has told the housekeeper what it understands by then
 CATCH_UP_SECONDS = 1.0  # a replica this far behind the store answers nothing that it would have to know
 
 
@@ -52,20 +53,30 @@ class Writes:
         """What this process shows."""
         return self._topics.state
 
-    async def propose(self, command: Command) -> None:
-        """As `Engine.propose`."""
+    async def propose(self, command: Command) -> bool:
+        """As `Engine.propose`; whether it took an entry."""
         keys = keys_of(command, self.state.server.node)
         name = longest_name(command, keys)
         if len(name) > self._max_name_characters:
             raise TooLarge("name-limit", size=len(name), limit=self._max_name_characters)
+        await self._understood(level_of(command))
         if (
             self._superfluous(command, keys)
             and (not self._log.shared or await self._confirmed(command, keys))
             and await self._beaten(command)
         ):
             self._observer.skipped(command)
-            return
+            return False
         await self.enqueue(command, keys).future
+        return True
+
+    async def _understood(self, level: int) -> None:
+        """Wait until the members understand commands of this level, which they have not said yet after a start."""
+        if not self._log.shared or level <= self.state.level:
+            return
+        until = self._clock.elapsed() + UNDERSTOOD_SECONDS
+        while level > self.state.level and not self.ended and (left := until - self._clock.elapsed()) > 0:
+            await self._progress(left)
 
     def _superfluous(self, command: Command, keys: tuple[WriteKey, ...]) -> bool:
         """Whether the write changes nothing, with nothing in flight on what that is judged against."""
@@ -81,9 +92,10 @@ class Writes:
         arms = deadlines.arms_of(self.state, command)
         if not arms:
             return True
-        beat = await self._log.deadlines.beat((arm.member, arm.seconds) for arm in arms if arm.seconds is not None)
+        judged_at = self.state.applied
+        beat = await self._log.deadlines.beat([(arm.member, arm.seconds) for arm in arms if arm.seconds is not None])
         await self.caught_up(beat.index)
-        return not beat.unknown and self.state.changes_nothing(command)
+        return not beat.unknown and (self.state.applied == judged_at or self.state.changes_nothing(command))
 
     def enqueue(
         self,
@@ -156,14 +168,18 @@ class Writes:
             left = until - self._clock.elapsed()
             if self._log.shared and left <= 0:
                 raise Behind(f"this replica is behind the store: at {self.state.applied}, not at {index}")
-            progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._behind.append(progress)
-            timer = self._clock.call_later(left, partial(resolve, progress)) if self._log.shared else None
-            try:
-                await progress
-            finally:
-                if timer is not None:
-                    timer.cancel()
+            await self._progress(left if self._log.shared else None)
+
+    async def _progress(self, seconds: float | None) -> None:
+        """Wait until something has been taken in, or so long."""
+        progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._behind.append(progress)
+        timer = self._clock.call_later(seconds, partial(resolve, progress)) if seconds is not None else None
+        try:
+            await progress
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def progressed(self) -> None:
         """Let those who wait for entries look again."""

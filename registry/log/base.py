@@ -21,7 +21,7 @@ Several writers may append to one log, each through an object of its own with it
 one process, or (`Log.shared`) in many processes on many machines.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -160,6 +160,16 @@ class Beat(NamedTuple):
     unknown: tuple[str, ...]
 
 
+class Left(NamedTuple):
+    """The log's time, and for each member that was asked for how long its deadline has still to go.
+
+    Below 0 where it has passed, None where it is not armed.
+    """
+
+    time: float
+    seconds: tuple[float | None, ...]
+
+
 class Tick(NamedTuple):
     """What time has brought.
 
@@ -186,6 +196,13 @@ class Deadlines(Protocol):
 
         Raises:
             LogUnavailable: the store does not answer; every deadline is armed anew before one can pass.
+        """
+
+    async def left(self, members: Sequence[str]) -> Left:
+        """How long these deadlines have still to go.
+
+        Raises:
+            LogUnavailable: the store does not answer.
         """
 
     async def tick(self, limit: int) -> Tick:

@@ -9,7 +9,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 
-from registry.log.base import Beat, Due, Record, Tenure, Tick
+from registry.log.base import Beat, Due, Left, Record, Tenure, Tick
 
 SPARE_ENTRIES = 64  # heap entries allowed beyond two a member before the heap is built anew
 
@@ -52,6 +52,11 @@ class LocalDeadlines:
             if score < old:
                 self._push(score, member)
         return Beat(self._newest_index(), tuple(unknown))
+
+    async def left(self, members: Sequence[str]) -> Left:
+        """How long these deadlines have still to go."""
+        now, found = self._elapsed(), (self._scores.get(member) for member in members)
+        return Left(self._time(), tuple(None if score is None else score - now for score in found))
 
     async def tick(self, limit: int) -> Tick:
         """The time, and up to `limit` members whose deadline has passed; none before the first `rearm`."""

@@ -7,7 +7,7 @@ its time. Nothing of it runs in a real log.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from registry.errors import LogUnavailable
 from registry.log.base import (
@@ -15,6 +15,7 @@ from registry.log.base import (
     Beat,
     Contact,
     Entry,
+    Left,
     Newest,
     NotStored,
     Outcome,
@@ -78,6 +79,11 @@ class FaultyDeadlines:
         """As the log's."""
         self._refuse()
         return await self._deadlines.beat(members)
+
+    async def left(self, members: Sequence[str]) -> Left:
+        """As the log's."""
+        self._refuse()
+        return await self._deadlines.left(members)
 
     async def tick(self, limit: int) -> Tick:
         """As the log's."""

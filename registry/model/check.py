@@ -72,7 +72,8 @@ class Check(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     An empty `service_id` makes it a check of the whole node. `definition` is what the catalog shows,
     `runs` what this registry executes for a row written through the agent's interface. `interval` and
     `timeout` are the texts clients read. `critical_at` (log time, Unix seconds) and `critical_index`
-    say since when an update has held the check critical, 0 when none has.
+    say since when an update has held the check critical, 0 when none has. `expired` says that it is critical
+    because no sign of life has come.
     """
 
     node: str
@@ -93,5 +94,6 @@ class Check(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     local: Local | None = None
     critical_at: float = 0.0
     critical_index: int = 0
+    expired: bool = False
     create_index: int = 0
     modify_index: int = 0

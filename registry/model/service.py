@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from registry.model.agent import Agent
 from registry.model.node import Locality
 
 CONNECT_PROXY = "connect-proxy"
@@ -131,7 +132,9 @@ class Instance(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
     `tags`, `meta` and `tagged_addresses` are None when never given, which Consul tells apart from
     empty. `virtual_address` is the mesh address the state assigned, empty for what takes no part in
-    the mesh. `local` is None for a row that only the catalog knows.
+    the mesh. `local` is None for a row that only the catalog knows. `agent` is what only the agents'
+    dialects know of it; where that keeps metadata of its own, `meta` is a view of it (`agent_meta.py`).
+    `registered_at` and `updated_at` are log times (Unix seconds), 0 where an older log does not tell them.
     """
 
     node: str
@@ -151,6 +154,9 @@ class Instance(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     native: bool = False
     virtual_address: str = ""
     local: Local | None = None
+    agent: Agent | None = None
+    registered_at: float = 0.0
+    updated_at: float = 0.0
     create_index: int = 0
     modify_index: int = 0
 

@@ -4,10 +4,13 @@ Owns the rules of registration and removal. Which indexes follow is `state/rows.
 Source: catalog.md §1 and §2; api-docs/catalog.
 """
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from registry.commands import Deregister, Register
 from registry.errors import Conflict, InvalidRequest
+from registry.model.agent_meta import taken_in
 from registry.model.check import CRITICAL, SERF_HEALTH, Check
 from registry.model.meta import meta_problem
 from registry.model.names import fold
@@ -196,7 +199,7 @@ def _write_instance(rows: Rows, index: int, service: Instance) -> None:
     if old is None:
         rows.write_instance(index, service)
     elif not same_instance(service, old):
-        rows.write_instance(index, replace(service, local=old.local))
+        rows.write_instance(index, taken_in(old, replace(service, local=old.local)))
 
 
 def _with_service(rows: Rows, check: Check) -> Check:
@@ -222,7 +225,7 @@ def _write_check(rows: Rows, index: int, time: float, check: Check) -> None:
     rows.write_check(index, new)
 
 
-def critical_since(old: Check, status: str, index: int, time: float) -> dict[str, float]:
+def critical_since(old: Check, status: str, index: int, time: float) -> dict[str, Any]:
     """The fields that say since when an update has held a check critical (agent.md §8.8)."""
     if status != CRITICAL:
         return {"critical_at": 0.0, "critical_index": 0}

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from registry.commands import DeregisterLocal, LocalService, Reap, RegisterLocal, ReplaceFileRows, SetMaintenance
 from registry.errors import InvalidRequest, NotFound, RequestError
 from registry.model.addresses import with_default_addresses
+from registry.model.agent_meta import taken_in
 from registry.model.check import (
     ALIAS,
     CRITICAL,
@@ -22,7 +23,9 @@ from registry.model.check import (
 )
 from registry.model.names import fold
 from registry.model.service import Instance, Local
+from registry.state.agent_checks import show_state
 from registry.state.catalog import same_instance
+from registry.state.graves import bury
 from registry.state.local_checks import write_local_check
 from registry.state.rows import Rows
 from registry.state.server import restore_own_rows
@@ -85,13 +88,17 @@ def brought_sidecar(rows: Rows, service_id: str) -> Instance | None:
 
 
 def reap(rows: Rows, index: int, time: float, command: Reap) -> None:
-    """Remove the instance of a check that stayed critical; void when it has recovered since (agent.md §8.8)."""
+    """Remove the instance of a check that stayed critical; void when it has recovered since (agent.md §8.8).
+
+    An agent whose dialect has it so comes back with its next beat.
+    """
     place = rows.local_check_ids.get(command.check_id)
     check = rows.checks[place[0]][place[1]] if place is not None else None
     if check is None or check.critical_index != command.critical_index or not check.service_id:
         return
     instance = rows.instances.get(fold(check.node), {}).get(fold(check.service_id))
     if instance is not None:
+        bury(rows, time, instance)
         remove_local(rows, index, instance)
 
 
@@ -220,6 +227,7 @@ def _write(rows: Rows, index: int, part: LocalService, local: Local, replace_che
     old = rows.instances.get(fold(node), {}).get(key)
     if old is None or not _same_row(row, old):
         row = rows.write_instance(index, row)
+        show_state(rows, index, rows.time, row)
     if replace_checks:
         sent = {fold(check.id): None for check in part.checks}
         for check in list(rows.checks_by_instance.get((fold(node), key), {}).values()):
@@ -230,7 +238,11 @@ def _write(rows: Rows, index: int, part: LocalService, local: Local, replace_che
 
 
 def _row(rows: Rows, service: Instance, local: Local) -> Instance:
-    return replace(service, node=rows.server.node, local=local)
+    """The instance on our node; what Consul's clients cannot see of an agent stays."""
+    node = rows.server.node
+    old = rows.instances.get(fold(node), {}).get(fold(service.id))
+    row = replace(service, node=node, local=local)
+    return row if old is None else taken_in(old, row)
 
 
 def _same_row(new: Instance, old: Instance) -> bool:
@@ -238,6 +250,7 @@ def _same_row(new: Instance, old: Instance) -> bool:
     return (
         same_instance(new, old)
         and new.local == old.local
+        and new.agent == old.agent
         and new.socket_path == old.socket_path
         and new.locality == old.locality
     )
@@ -266,6 +279,7 @@ def _same_check(rows: Rows, check: Check, owner: Instance | None, local: Local) 
         output=stored.output,
         exposed_port=stored.exposed_port,
         local=local,
+        expired=stored.expired,
         service_id=owner.id if owner is not None else "",
         service_name=owner.name if owner is not None else "",
         service_tags=owner.tags if owner is not None else None,

@@ -44,7 +44,7 @@ def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> Non
     if old is None or old.local is None:  # a check that only the catalog knew has no state to keep
         rows.write_check(index, new)
         return
-    kept = {"status": old.status, "output": old.output, "exposed_port": old.exposed_port}
+    kept = {"status": old.status, "output": old.output, "expired": old.expired, "exposed_port": old.exposed_port}
     new = replace(new, create_index=old.create_index, **kept)
     if new.type == ALIAS:  # evaluated within the command: its time begins with what it follows
         new = replace(new, critical_at=old.critical_at, critical_index=old.critical_index)
@@ -110,6 +110,10 @@ def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> N
         return  # the check has moved on to another replica, whose word counts
     if command.ttl and not is_ttl(old):
         raise InvalidRequest("not-ttl", id=command.check_id)
+    if command.create_index and command.status == old.status and is_ttl(old):  # a text from before, no sign of life
+        counts = bool(old.critical_at)
+        take_result(rows, index, time, old, old.status, command.output, expired=old.expired, counts=counts)
+        return
     take_result(rows, index, time, old, command.status, command.output)
 
 
@@ -119,15 +123,15 @@ def is_ttl(check: Check) -> bool:
 
 
 def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
-    """A TTL has run out: critical. One that is critical already only starts to count as critical."""
+    """A TTL has run out: critical. One that is critical already only starts to count as critical and as expired."""
     place = rows.local_check_ids.get(command.check_id)
     old = rows.checks[place[0]][place[1]] if place is not None else None
     if old is None or old.create_index != command.create_index or not is_ttl(old):
         return
     if old.status == CRITICAL:
-        take_result(rows, index, time, old, CRITICAL, old.output)
+        take_result(rows, index, time, old, CRITICAL, old.output, expired=True)
     else:
-        take_result(rows, index, time, old, CRITICAL, expired_output(command.last_output))
+        take_result(rows, index, time, old, CRITICAL, expired_output(command.last_output), expired=True)
 
 
 def expired_output(last_output: str) -> str:
@@ -140,11 +144,18 @@ def expired_output(last_output: str) -> str:
     return f"{_EXPIRED_AFTER}{last_output}"
 
 
-def take_result(rows: Rows, index: int, time: float, old: Check, status: str, output: str) -> None:
-    """Give a check a status and an output, and note since when it is critical; the same as before: nothing."""
-    since = critical_since(old, status, index, time)
+def take_result(
+    rows: Rows, index: int, time: float, old: Check, status: str, output: str, *, expired: bool = False,
+    counts: bool = True,
+) -> None:  # fmt: skip
+    """Give a check a status and an output, and note since when it is critical; the same as before: nothing.
+
+    Args:
+        expired: nobody said so, a sign of life is missing. counts: to be critical leads to removal.
+    """
+    hidden = {"expired": expired, **critical_since(old, status if counts else "", index, time)}
     if (old.status, old.output) != (status, output):
-        rows.write_check(index, replace(old, status=status, output=output, **since))
+        rows.write_check(index, replace(old, status=status, output=output, **hidden))
         rows.outputs.pop((fold(old.node), fold(old.id)), None)
-    elif (new := replace(old, **since)) != old:
+    elif (new := replace(old, **hidden)) != old:
         rows.write_check_quietly(new)

@@ -10,6 +10,7 @@ from sys import intern
 from msgspec.structs import replace
 
 from registry.model import topic as topics
+from registry.model.agent_meta import with_shown_meta
 from registry.model.check import ALIAS, Check
 from registry.model.names import fold
 from registry.model.node import Node
@@ -42,6 +43,7 @@ class Rows(Tables):
         self.indexes = Indexes()
         self.touched: dict[Topic, None] = {}
         self.touched_checks: dict[Key, None] = {}  # local checks, taken by the caller like `touched`
+        self.touched_instances: dict[Key, bool] = {}  # of which an agent's view may differ, taken by the caller
         self.stirred_aliases: dict[Key, None] = {}  # whose targets the command has changed
         self.stirred_exposures: dict[str, None] = {}  # services whose checks, or the proxies of these, have changed
 
@@ -92,6 +94,7 @@ class Rows(Tables):
 
     def _node_changed(self, index: int, key: str) -> None:
         self._stir(key, "")
+        self.touched_instances.setdefault((key, ""), False)
         self._touch(_NODE_WRITE)
         self.touched[(topics.NODE, key)] = None
         self.touched[(topics.NODE_PAGE, key)] = None
@@ -122,13 +125,16 @@ class Rows(Tables):
     def write_instance(self, index: int, instance: Instance) -> Instance:
         """Insert or replace an instance and return the row as stored.
 
-        A row that changes its service name leaves the old name as if it had been removed from it.
+        A row that changes its service name leaves the old name as if it had been removed from it. An agent that
+        comes back is as old as it says.
         """
         node = fold(instance.node)
         old = self.instances.get(node, {}).get(fold(instance.id))
         row = replace(
-            instance,
+            with_shown_meta(instance),
             virtual_address=self._virtual_address(instance),
+            registered_at=old.registered_at if old is not None else instance.registered_at or self.time,
+            updated_at=self.time,
             create_index=old.create_index if old is not None else index,
             modify_index=index,
         )
@@ -144,11 +150,18 @@ class Rows(Tables):
             self.touched[(topics.LOCAL_SERVICE, old.id)] = None
         return row
 
+    def write_instance_quietly(self, instance: Instance) -> None:
+        """Replace an instance by a row that no catalog reader can tell from the old one."""
+        self.put_instance_row(replace(instance, updated_at=self.time))
+        self.touched_instances.setdefault((fold(instance.node), fold(instance.id)), False)
+
     def remove_instance(self, index: int, instance: Instance) -> None:
-        """Remove an instance with its checks."""
+        """Remove an instance with its checks and its tasks."""
         node = fold(instance.node)
         for check in list(self.checks_by_instance.get((node, fold(instance.id)), {}).values()):
             self.remove_check(index, check)
+        if instance.local is not None:
+            self.tasks.pop(fold(instance.id), None)
         indexes = self.indexes
         self._instance_changed(index, instance)
         self.drop_instance_row(instance)
@@ -162,6 +175,7 @@ class Rows(Tables):
         self.touched[(topics.SERVICE, name)] = None
         node = fold(instance.node)
         self._stir(node, fold(instance.id))
+        self.touched_instances.setdefault((node, fold(instance.id)), False)
         if instance.exposes_checks_of:
             self.stirred_exposures[instance.exposes_checks_of] = None
         self.touched[(topics.NODE, node)] = None
@@ -226,6 +240,7 @@ class Rows(Tables):
             self.stirred_exposures[check.service_id] = None
         if check.type == ALIAS:
             self.stirred_aliases[place] = None
+        self.touched_instances.setdefault((place[0], fold(check.service_id)), False)
         self.touched[topics.LOCAL_CHECKS] = None
         self.touched_checks[place] = None
 
@@ -242,6 +257,7 @@ class Rows(Tables):
         self._touch(_CHECK_WRITE)
         node = fold(check.node)
         self._stir(node, fold(check.service_id))
+        self.touched_instances.setdefault((node, fold(check.service_id)), False)
         if check.local is not None:
             place = (node, fold(check.id))
             self.touched_checks[place] = None

@@ -12,16 +12,19 @@ import msgspec
 
 from registry.commands.codec import LEVEL, newer_level
 from registry.errors import LogCorrupt
+from registry.model.agent import AgentCounters, Task
+from registry.model.agent_meta import with_shown_meta
 from registry.model.check import Check
 from registry.model.member import Member
+from registry.model.names import fold
 from registry.model.node import Node
 from registry.model.server import Server
 from registry.model.service import Instance
 from registry.state.indexes import Indexes
 from registry.state.store import State
-from registry.state.tables import Tables
+from registry.state.tables import Tables, Tombstone
 
-FORMAT = 2  # 1 had no chunks that are cut
+FORMAT = 3  # 1 had no chunks that are cut, 2 no agents
 CHUNK_BYTES = 1 << 20  # the log's limit for one chunk
 _MORE, _LAST = b"\xc1", b"\xc0"  # no array of records begins like this
 _ROWS_A_SLICE = 200  # rows encoded before the caller may let others run
@@ -39,11 +42,19 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     virtual_numbers: dict[str, int]
     members: tuple[Member, ...] = ()
     holder: str = ""
+    counters: AgentCounters = AgentCounters()
+
+
+class Queue(msgspec.Struct, frozen=True, array_like=True):
+    """The tasks of one agent, given by its folded id."""
+
+    agent: str
+    tasks: tuple[Task, ...]
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _header = msgspec.msgpack.Decoder(Header)
-_ROW_TYPES: dict[str, Any] = {"n": Node, "i": Instance, "c": Check}
+_ROW_TYPES: dict[str, Any] = {"n": Node, "i": Instance, "c": Check, "g": Tombstone, "t": Queue}
 _chunk = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
 _row = {kind: msgspec.msgpack.Decoder(row_type) for kind, row_type in _ROW_TYPES.items()}
 
@@ -63,10 +74,13 @@ class Frozen:
             virtual_numbers=dict(state.virtual_numbers),
             members=state.members,
             holder=state.holder,
+            counters=state.counters,
         )
         self._nodes = list(state.node_rows.items())
         self._instances = [(key, list(rows.values())) for key, rows in state.instances.items()]
         self._checks = [(key, list(rows.values())) for key, rows in state.checks.items()]
+        self._tombstones = list(state.tombstones.values())
+        self._queues = [Queue(key, tuple(tasks.values())) for key, tasks in state.tasks.items()]
 
     def chunks(self) -> Iterator[bytes]:
         """The records in chunks of at most 1 MiB; an empty chunk means: a good moment for others to run."""
@@ -95,10 +109,20 @@ class Frozen:
             yield "n", node
         for _, instances in sorted(self._instances, key=lambda pair: pair[0]):
             for instance in sorted(instances, key=lambda row: row.id.lower()):
-                yield "i", instance
+                yield "i", _stored(instance)
         for _, checks in sorted(self._checks, key=lambda pair: pair[0]):
             for check in sorted(checks, key=lambda row: row.id.lower()):
                 yield "c", check
+        for tombstone in self._tombstones:  # their order is that of their removal, which counts
+            yield "g", tombstone
+        for queue in sorted(self._queues, key=lambda one: one.agent):
+            yield "t", queue
+
+
+def _stored(instance: Instance) -> Instance:
+    """The row without the Meta that its agent prints."""
+    agent = instance.agent
+    return instance if agent is None or not agent.keeps_metadata else msgspec.structs.replace(instance, meta=None)
 
 
 def _cut(chunk: bytes) -> Iterator[bytes]:
@@ -166,7 +190,7 @@ def _put_header(state: State, header: Header) -> None:
         raise newer_level(header.level)
     state.applied, state.time, state.level = header.applied, header.time, header.level
     state.server, state.indexes = header.server, header.indexes
-    state.members, state.holder = header.members, header.holder
+    state.members, state.holder, state.counters = header.members, header.holder, header.counters
     for mesh, number in header.virtual_numbers.items():
         state.put_virtual_number(mesh, number)
 
@@ -175,6 +199,10 @@ def _put_row(tables: Tables, kind: str, row: Any) -> None:
     if kind == "n":
         tables.put_node_row(row)
     elif kind == "i":
-        tables.put_instance_row(row)
-    else:
+        tables.put_instance_row(with_shown_meta(row))
+    elif kind == "c":
         tables.put_check_row(row)
+    elif kind == "g":
+        tables.tombstones[fold(row.instance.id)] = row
+    else:
+        tables.tasks[row.agent] = {task.id: task for task in row.tasks}

@@ -13,9 +13,9 @@ from registry.commands import Command
 from registry.model import topic as topics
 from registry.model.check import Check
 from registry.model.names import fold
-from registry.state import alias, catalog, exposed, local, local_checks, members, server
+from registry.state import agents, alias, catalog, exposed, local, local_checks, members, server, tasks
 from registry.state.changes import Changes
-from registry.state.queries import Queries
+from registry.state.records import Records
 
 _APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
     commands.Register: catalog.register,
@@ -32,6 +32,12 @@ _APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
     commands.StartServer: server.start_server,
     commands.RaiseLevel: members.raise_level,
     commands.SetMembers: members.set_members,
+    commands.RegisterAgent: agents.register_agent,
+    commands.UpdateAgent: agents.update_agent,
+    commands.MoveAgent: agents.move_agent,
+    commands.RemoveAgent: agents.remove_agent,
+    commands.SubmitTask: tasks.submit_task,
+    commands.FinishTask: tasks.finish_task,
 }
 
 _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
@@ -40,16 +46,17 @@ _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
     commands.RegisterLocal: local.local_unchanged,
     commands.ReplaceFileRows: local.file_rows_unchanged,
     commands.SetMembers: members.members_unchanged,
+    commands.UpdateAgent: agents.update_unchanged,
+    commands.MoveAgent: agents.move_unchanged,
 }
 
 
-class State(Queries):
+class State(Records):
     """Everything the registry knows, as of `applied`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.applied = 0  # index of the newest entry taken in
-        self.time = 0.0  # log time of that entry
 
     def apply(self, index: int, time: float, command: Command, changes: Changes) -> None:
         """Take in one entry of the log and add what it touched to `changes`.
@@ -59,7 +66,7 @@ class State(Queries):
             LogCorrupt: what follows is beyond this program (`RaiseLevel`); the process must stop.
         """
         self.applied, self.time = index, time
-        self.touched, self.touched_checks = changes.topics, changes.checks
+        self.touched, self.touched_checks, self.touched_instances = changes.topics, changes.checks, changes.instances
         _APPLY[type(command)](self, index, time, command)
         if self.stirred_exposures:
             exposed.settle(self, index)

@@ -6,6 +6,9 @@ Nothing here knows what a change means to a watcher (`state/rows.py`) or whether
 
 from typing import TypeVar
 
+from msgspec import Struct
+
+from registry.model.agent import STOPPED, AgentCounters, Task
 from registry.model.check import ALIAS, Check
 from registry.model.coordinate import Coordinate
 from registry.model.member import Member
@@ -17,6 +20,14 @@ from registry.model.service import Instance
 Key = tuple[str, str]  # (folded node, folded id)
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+
+
+class Tombstone(Struct, frozen=True, gc=False, omit_defaults=True):
+    """An agent that was removed for its silence, as a beat before `until` (log time) brings it back."""
+
+    instance: Instance
+    checks: tuple[Check, ...]
+    until: float
 
 
 def _put(index: dict[str, dict[_K, _V]], name: str, key: _K, row: _V) -> None:
@@ -56,7 +67,12 @@ class Tables:
         self.aliases_of: dict[str, dict[Key, None]] = {}  # folded node of their target
         self.virtual_numbers: dict[str, int] = {}  # mesh name → N of its address 240.0.0.N
         self.coordinates: dict[str, Coordinate] = {}  # folded node
+        self.working: dict[str, int] = {}  # agents that are not stopped, by source
+        self.tombstones: dict[str, Tombstone] = {}  # folded id, the earlier removed first
+        self.tasks: dict[str, dict[str, Task]] = {}  # folded id of the agent → task id, in order of submission
+        self.counters = AgentCounters()
         self.server = Server()
+        self.time = 0.0  # log time of the newest entry taken in
         self.level = 1  # the highest command level every member understands
         self.members: tuple[Member, ...] = ()  # the live replicas by id; none where nobody told them apart
         self.holder = ""  # the id of the one that keeps house
@@ -101,6 +117,7 @@ class Tables:
             counts[fold(mesh)] = counts.get(fold(mesh), 0) + 1
         if instance.local is not None:
             self.local_ids[instance.id] = place
+        self._count_agent(instance, 1)
         if exposed := instance.exposes_checks_of:
             _put(self.exposers, exposed, place, None)
 
@@ -123,6 +140,12 @@ class Tables:
             self.local_ids.pop(instance.id, None)
         if exposed := instance.exposes_checks_of:
             _drop(self.exposers, exposed, place)
+        self._count_agent(instance, -1)
+
+    def _count_agent(self, instance: Instance, difference: int) -> None:
+        agent = instance.agent
+        if agent is not None and agent.state != STOPPED:
+            self.working[agent.source] = self.working.get(agent.source, 0) + difference
 
     # Checks
 

@@ -15,19 +15,26 @@ from registry.commands import (
     DeregisterLocal,
     DeregisterLocalCheck,
     ExpireTtl,
+    FinishTask,
     LocalService,
+    MoveAgent,
     RaiseLevel,
     Reap,
     Register,
+    RegisterAgent,
     RegisterLocal,
     RegisterLocalCheck,
+    RemoveAgent,
     ReplaceFileRows,
     SetMaintenance,
     SetMembers,
+    SubmitTask,
+    UpdateAgent,
     UpdateCheck,
 )
 from registry.commands.codec import LEVEL
 from registry.errors import RequestError
+from registry.model.agent import CODEVALD, CREATED, FR0G, HIVE, OPTIINFRA, Agent, AgentConfig, Task, Telemetry
 from registry.model.check import Check, CheckDefinition
 from registry.model.member import Member
 from registry.model.node import Node
@@ -57,7 +64,7 @@ NODES = ["n1", "n1", "N1", "n2", HERE]
 NODE_IDS = ["", "", "aa00", "AA00", "aa11", HERE_ID]
 SERVICES = ["web", "Web", "db", "consul"]
 SERVICE_IDS = ["web", "web", "WEB", "db", "web-sidecar-proxy", "consul"]
-CHECKS = ["c1", "c1", "C1", "c2", "serfHealth", "_node_maintenance"]
+CHECKS = ["c1", "c1", "C1", "c2", "serfHealth", "_node_maintenance", "service:web"]
 STATUSES = ["passing", "passing", "warning", "critical", "critical", "Passing", "odd"]
 TTL = CheckDefinition(ttl_ns=10**10)
 TTL_WITH_LIMIT = CheckDefinition(ttl_ns=10**10, deregister_critical_service_after_ns=1)
@@ -164,6 +171,40 @@ memberships = st.builds(
     st.lists(st.sampled_from(REPLICAS), max_size=3),
     st.sampled_from(["", *(one.id for one in REPLICAS)]),
 )
+metadata = st.dictionaries(
+    st.sampled_from(["k", "name", "version", "bad key", "bad_key", "consul-x", ""]),
+    st.sampled_from(["v", 1, 2.5, True, None, ["a"], {"b": None}, "x" * 513]),
+    max_size=4,
+)
+native_parts = st.builds(
+    Agent,
+    source=st.sampled_from([OPTIINFRA, CODEVALD, CODEVALD, HIVE, FR0G]),
+    name=st.sampled_from(["", "label"]),
+    version=st.sampled_from(["", "1.0"]),
+    metadata=metadata,
+    state=st.sampled_from(["", CREATED, CREATED]),
+    namespace=st.sampled_from(["default", "other"]),
+    config=st.sampled_from([None, AgentConfig(max_concurrent_tasks=1, task_queue_size=1)]),
+    ttl_ns=st.sampled_from([0, 45_000_000_000]),
+    remove_after_ns=st.sampled_from([0, 60_000_000_000]),
+    revivable_seconds=st.sampled_from([0.0, 10.0]),
+)
+agents = st.builds(lambda row, agent: replace(row, agent=agent, proxy=None, native=False), instances, native_parts)
+reports = st.sampled_from(["", "", *STATUSES])
+agent_commands: list[st.SearchStrategy[Any]] = [
+    st.builds(RegisterAgent, service=agents, status=reports, most=st.sampled_from([0, 2]), replace_dead=st.booleans()),
+    st.builds(
+        UpdateAgent,
+        service_id=service_ids,
+        status=reports,
+        metadata=st.none() | metadata,
+        telemetry=st.sampled_from([None, None, Telemetry(0.5, 1, 2)]),
+    ),
+    st.builds(MoveAgent, service_ids, st.sampled_from(["start", "stop", "pause", "resume", "restart"])),
+    st.builds(SubmitTask, service_ids, st.builds(lambda id: Task(id=id, type="t"), st.sampled_from(["t1", "t2"]))),
+    st.builds(FinishTask, service_ids, st.sampled_from(["t1", "t2"]), st.booleans()),
+    st.builds(RemoveAgent, service_ids),
+]
 OFTEN: list[st.SearchStrategy[Any]] = [
     registrations(),
     local_registrations(),
@@ -186,6 +227,7 @@ SOMETIMES: list[st.SearchStrategy[Any]] = [
     st.builds(Reap, check_ids, st.sampled_from([0, 0, 0, 1])),
     results,
     memberships,
+    *agent_commands,
 ]
 RARELY: list[st.SearchStrategy[Any]] = [
     st.builds(lambda address: start_server(address=address), st.sampled_from(["127.0.0.1", "127.0.0.2"])),
@@ -230,10 +272,17 @@ def aimed(state: State, command: Command) -> Command:
     return command
 
 
-def applied(state: State, command: Command, index: int, changes: Changes | None = None) -> str:
-    """Apply one command under an index; the refusal in words, or nothing. Three seconds pass an index."""
+def applied(
+    state: State, command: Command, index: int, changes: Changes | None = None, *, moment: int | None = None
+) -> str:
+    """Apply one command under an index; the refusal in words, or nothing. Three seconds pass an index.
+
+    Args:
+        moment: counts the time where the index does not.
+    """
+    time = 1_700_000_000.0 + 3 * (index if moment is None else moment)
     try:
-        state.apply(index, 1_700_000_000.0 + 3 * index, command, Changes() if changes is None else changes)
+        state.apply(index, time, command, Changes() if changes is None else changes)
     except RequestError as refusal:
         return f"{type(refusal).__name__}: {refusal}"
     return ""

@@ -1,11 +1,15 @@
 """The secondary indexes of the tables: after every command they say what the primary tables say."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
 
+from registry.model.agent import STOPPED
+from registry.model.agent_meta import with_shown_meta
 from registry.model.check import Check
+from registry.model.meta import meta_problem
 from registry.model.service import Instance
 from registry.state.store import State
 from tests.model.histories import History, aimed, applied, examples, histories
@@ -67,6 +71,20 @@ def check_tables(state: State) -> None:
     assert state.reapable == {key: row for key, row in some_checks.items() if reapable(row)}
 
 
+def check_agents(state: State) -> None:
+    """What is counted is there, each agent has what Consul shows of it, and nobody is dead and alive."""
+    some = instances(state)
+    working = Counter(one.agent.source for one in some.values() if one.agent and one.agent.state != STOPPED)
+    assert {source: count for source, count in state.working.items() if count} == working
+    for row in some.values():
+        assert with_shown_meta(row) == row
+        assert row.registered_at <= row.updated_at <= state.time
+        assert not (row.agent and row.agent.keeps_metadata) or meta_problem(row.meta, "") is None
+    here = state.instances[state.own_key()]
+    assert all(key in here for key in state.tasks)
+    assert not any(key in here for key in state.tombstones)
+
+
 def check_references(state: State) -> None:
     """Every row stands on one that is there."""
     for node, _ in [*instances(state), *checks(state)]:
@@ -107,6 +125,7 @@ def test_every_index_says_what_the_tables_say(history: History) -> None:
         applied(state, aimed(state, command), index)
         check_tables(state)
         check_references(state)
+        check_agents(state)
         check_mesh_addresses(state)
         check_indexes(state)
         check_own_rows(state)

@@ -3,7 +3,19 @@
 from hypothesis import given
 from msgspec.structs import replace
 
-from registry.commands import Command, RaiseLevel, RegisterLocal, ReplaceFileRows, StartServer
+from registry.commands import (
+    Command,
+    FinishTask,
+    MoveAgent,
+    RaiseLevel,
+    RegisterAgent,
+    RegisterLocal,
+    RemoveAgent,
+    ReplaceFileRows,
+    StartServer,
+    SubmitTask,
+    UpdateAgent,
+)
 from registry.model import topic as topics
 from registry.model.topic import Topic
 from registry.state.store import State
@@ -14,7 +26,9 @@ NAMES = ["web", "db", "consul", "none"]
 
 
 def covered(command: Command) -> bool:
-    return not isinstance(command, ReplaceFileRows | StartServer | RaiseLevel)
+    """Agents have a model of their own (`test_agents.py`)."""
+    of_agents = RegisterAgent | UpdateAgent | MoveAgent | RemoveAgent | SubmitTask | FinishTask
+    return not isinstance(command, ReplaceFileRows | StartServer | RaiseLevel | of_agents)
 
 
 def without_sidecar(command: Command) -> Command:

@@ -60,7 +60,7 @@ def test_indexes_that_jump_change_nothing_but_the_numbers(history: History) -> N
     sparse, dense = State(), State()
     for number, command in enumerate(map(without_index, history), 1):
         refusal = applied(dense, aimed(dense, command), number)
-        assert applied(sparse, aimed(sparse, command), 10 * number) == refusal
+        assert applied(sparse, aimed(sparse, command), 10 * number, moment=number) == refusal
     assert sparse.nodes() == [tenfold(row) for row in dense.nodes()]
     assert [one for _, one in sparse.all_placed()] == [tenfold(one) for _, one in dense.all_placed()]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from registry.errors import LogUnavailable
-from registry.log.base import Beat, Due, Peer, Tick
+from registry.log.base import Beat, Due, Left, Peer, Tick
 from registry.log.redis.link import CALL_SECONDS, Link, NoAnswer, NotSent, Refused
 from registry.log.redis.membership import Membership
 from registry.log.redis.session import Interrupted, Session
@@ -39,6 +39,20 @@ class RedisDeadlines:
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send())
         return await answer
+
+    async def left(self, members: Sequence[str]) -> Left:
+        """How long these deadlines have still to go."""
+        time = 0
+        found: list[float | None] = []
+        for begin in range(0, len(members), BATCH_MEMBERS):
+            try:
+                await self._session.standing(CALL_SECONDS)
+                answer = await self._session.call(self._beats, "left", *members[begin : begin + BATCH_MEMBERS])
+            except (Interrupted, Refused, NotSent, NoAnswer) as problem:
+                raise LogUnavailable(str(problem)) from None
+            time = int(answer[1])
+            found += [None if one == b"" else int(one) / 1000 for one in answer[2]]
+        return Left(time / 1000, tuple(found))
 
     async def close(self) -> None:
         """Give up what waits."""

@@ -13,7 +13,7 @@ from registry.log.redis.link import CALL_SECONDS, Link, Refused
 _FOLDER = Path(__file__).parent.parent / "lua"
 _COMMON = "guard"  # stands before each of the others
 _SCRIPTS = (
-    "append", "beat", "chunk", "disarm", "hello", "leave", "mend", "output", "presence", "publish", "rearm",
+    "append", "beat", "chunk", "disarm", "hello", "leave", "left", "mend", "output", "presence", "publish", "rearm",
     "restore", "skip", "sync", "tick",
 )  # fmt: skip
 _TEXTS = {name: (_FOLDER / f"{name}.lua").read_text() for name in (_COMMON, *_SCRIPTS)}

@@ -9,6 +9,7 @@ import pytest
 from registry.commands import DeregisterLocal, RaiseLevel, RegisterLocalCheck, SetMembers, UpdateCheck
 from registry.commands.codec import LEVEL, encoded
 from registry.core.engine import Engine, Options
+from registry.core.writes import UNDERSTOOD_SECONDS
 from registry.errors import InvalidRequest, LogCorrupt, LogUnavailable, NotFound
 from registry.log.base import Item, Output, Tenure
 from registry.log.faults import FaultyMemoryLog, FaultyStorage
@@ -717,8 +718,12 @@ async def test_the_level_rises_when_the_last_old_replica_has_gone(pair: Pair, cl
     two.announce(level=1)
     await clock.advance(5)
     assert one.engine.state.level == 1
+    refused = asyncio.ensure_future(one.engine.propose(SetMembers((), "aaaaaaaa")))
+    await clock.advance(UNDERSTOOD_SECONDS - 0.1)
+    assert not refused.done(), "it might still say what it understands"
+    await clock.advance(0.1)
     with pytest.raises(LogUnavailable, match="replicas"):
-        await one.engine.propose(SetMembers((), "aaaaaaaa"))
+        await refused
     await two.engine.stop()
     await clock.advance(1)
     assert one.engine.state.level == LEVEL

@@ -1,0 +1,166 @@
+"""What happens to agents, as a stream: for those who watch, each change once and in its order.
+
+Owns nothing while nobody watches. Signs of life that change nothing are told too, by the process that took them.
+Source: dialects.md §5.4, WatchAgents; M-15.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from registry.model.names import fold
+from registry.model.record import Record
+from registry.state.store import State
+
+REGISTERED, UPDATED, DEREGISTERED, STATUS_CHANGED = "registered", "updated", "deregistered", "status_changed"
+
+Key = tuple[str, str]  # folded node and folded service id
+
+
+class AgentChange(NamedTuple):
+    """One change, and the record as it was after it; of one that is gone, as it was last known.
+
+    `bare`: a sign of life that changed nothing, which only the process that took it tells of.
+    """
+
+    kind: str
+    record: Record
+    bare: bool = False
+
+
+class TooSlow(Exception):
+    """A watcher reads slower than things happen; it is told no more."""
+
+
+class AgentWatch:
+    """One watcher's end of the feed. Close it when done."""
+
+    def __init__(self, feed: "AgentFeed", most_waiting: int) -> None:
+        self._feed = feed
+        self._most_waiting = most_waiting
+        self._waiting: deque[AgentChange] = deque()
+        self._arrived = asyncio.Event()
+        self._too_slow = False
+        self._ended = False
+
+    async def next(self) -> AgentChange | None:
+        """The next change; None when the server stops.
+
+        Raises:
+            TooSlow: more changes waited than may; what was told before is complete and in order.
+        """
+        while not self._waiting:
+            if self._too_slow:
+                raise TooSlow
+            if self._ended:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    def close(self) -> None:
+        """Be told nothing any more. Idempotent."""
+        self._feed.leave(self)
+
+    def tell(self, change: AgentChange) -> None:
+        """Add a change; one too many is where it ends."""
+        if len(self._waiting) >= self._most_waiting:
+            self._too_slow = True
+            self._feed.leave(self)
+        else:
+            self._waiting.append(change)
+        self._arrived.set()
+
+    def end(self) -> None:
+        """Nothing will come any more."""
+        self._ended = True
+        self._arrived.set()
+
+
+class AgentFeed:
+    """Changes of records, found by comparing what the state shows with what watchers were told."""
+
+    def __init__(self) -> None:
+        self._watches: dict[AgentWatch, None] = {}
+        self._told: dict[Key, Record] = {}
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._watches)
+
+    def watch(self, state: State, most_waiting: int) -> AgentWatch:
+        """Be told what changes from now on.
+
+        Args:
+            most_waiting: how many changes may wait to be read before the watcher is cut off.
+        """
+        if not self._watches:
+            self._told = {_key(record): record for record in state.records()}
+        watch = AgentWatch(self, most_waiting)
+        self._watches[watch] = None
+        return watch
+
+    def leave(self, watch: AgentWatch) -> None:
+        """Take a watcher out."""
+        self._watches.pop(watch, None)
+        if not self._watches:
+            self._told = {}
+
+    def end(self) -> None:
+        """Let every watcher go: the server stops."""
+        for watch in list(self._watches):
+            watch.end()
+
+    def applied(self, state: State, instances: Mapping[Key, bool]) -> None:
+        """Tell what one entry of the log has done; `instances` is `Changes.instances` of it."""
+        for (node, service_id), beaten in instances.items():
+            keys = [(node, service_id)] if service_id else self._keys_of(state, node)
+            for key in keys:
+                self._look(state, key, beaten=beaten and bool(service_id))
+
+    def replaced(self, state: State) -> None:
+        """Tell what the state that has taken the place of another one has differently."""
+        nodes = {**dict.fromkeys(state.instances), **dict.fromkeys(node for node, _ in self._told)}
+        for node in nodes:
+            for key in self._keys_of(state, node):
+                self._look(state, key, beaten=False)
+
+    def beaten(self, record: Record) -> None:
+        """Tell of a sign of life that changed nothing."""
+        self._tell(UPDATED, record, bare=True)
+
+    def _keys_of(self, state: State, node: str) -> list[Key]:
+        there = dict.fromkeys((node, key) for key in state.instances.get(node, {}))
+        return list({**dict.fromkeys(key for key in self._told if key[0] == node), **there})
+
+    def _look(self, state: State, key: Key, *, beaten: bool) -> None:
+        old, new = self._told.get(key), state.record_at(key)
+        if new is None:
+            if old is not None:
+                del self._told[key]
+                self._tell(DEREGISTERED, old)
+            return
+        self._told[key] = new
+        if old is None or old.instance.create_index != new.instance.create_index:
+            if old is not None:
+                self._tell(DEREGISTERED, old)
+            self._tell(REGISTERED, new)
+            return
+        if beaten or _differs(new, old):
+            self._tell(UPDATED, new)
+        if new.status != old.status:
+            self._tell(STATUS_CHANGED, new)
+
+    def _tell(self, kind: str, record: Record, *, bare: bool = False) -> None:
+        for watch in list(self._watches):
+            watch.tell(AgentChange(kind, record, bare))
+
+
+def _key(record: Record) -> Key:
+    return fold(record.instance.node), fold(record.instance.id)
+
+
+def _differs(new: Record, old: Record) -> bool:
+    return (new.instance.modify_index, new.agent, new.host) != (old.instance.modify_index, old.agent, old.host)

@@ -1,0 +1,214 @@
+"""The agents' dialects on the engine: what each of them does to records, once for all.
+
+Owns when an agent was last heard of, which is no part of the state: a beat that changes nothing costs no entry. What
+a command does to a record is `state/agents.py`; words and shapes are the dialects'. Source: dialects.md §2 and §8.5.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from registry.clock import Clock
+from registry.commands import Deregister, FinishTask, MoveAgent, RegisterAgent, RemoveAgent, SubmitTask, UpdateAgent
+from registry.core import deadlines
+from registry.core.agent_feed import AgentFeed
+from registry.core.beats import Beats
+from registry.core.keys import node_key, service_key
+from registry.core.topics import Topics
+from registry.core.writes import Writes
+from registry.errors import LogUnavailable, NotFound
+from registry.log.base import Log
+from registry.model.agent import AgentConfig, Task, Telemetry
+from registry.model.record import Record
+from registry.state.agent_checks import beaten_checks
+from registry.state.store import State
+
+_INTERVAL = AgentConfig()
+
+
+class Agents:
+    """Records as the dialects read and write them. Errors are those of `Engine.propose` beside what is named."""
+
+    def __init__(self, log: Log, clock: Clock, writes: Writes, beats: Beats, topics: Topics) -> None:
+        self._log = log
+        self._clock = clock
+        self._writes = writes
+        self._beats = beats
+        self._topics = topics
+        self._heard: dict[str, float] = {}  # elapsed time of the last sign of life, where no deadline tells it
+        self.feed = AgentFeed()
+
+    @property
+    def _state(self) -> State:
+        return self._topics.state
+
+    # Reads
+
+    async def find(self, record_id: str) -> Record:
+        """The record of this id, also one that another process has just written.
+
+        Raises:
+            NotFound: `agent`. LogUnavailable: a shared store would have to be asked and does not answer.
+        """
+        record = self._state.record(record_id)
+        if record is None and self._log.shared:
+            await self._writes.confirm()
+            record = self._state.record(record_id)
+        if record is None:
+            raise NotFound("agent", id=record_id)
+        return record
+
+    async def last_seen(self, records: Sequence[Record]) -> list[float]:
+        """When each gave its last sign of life (Unix seconds), as well as can be told.
+
+        That of a TTL follows from its deadline, wherever it was beaten. A running agent of ours beats itself. Of
+        others this process knows what it was told; after a start it is as if all had been heard of then.
+        """
+        state = self._state
+        asked: dict[str, float] = {}  # member of a deadline → its period
+        members: list[str] = []  # of each record, "" where there is none
+        for record in records:
+            checks = beaten_checks(state, record.instance) if record.local else []
+            member = deadlines.member_of(checks[0].node, checks[0].id) if checks else ""
+            period = deadlines.period_seconds(state, checks[0]) if checks else 0.0
+            members.append(member if period else "")
+            if period:
+                asked[member] = period
+        now, left = await self._left(list(asked))
+        return [self._seen(record, left.get(member), asked.get(member, 0.0), now)
+                for record, member in zip(records, members, strict=True)]  # fmt: skip
+
+    async def _left(self, members: list[str]) -> tuple[float, dict[str, float]]:
+        """The log's time, and how long these deadlines have still to go; those that are not armed are left out."""
+        if not members:
+            return self._clock.now(), {}
+        try:
+            time, found = await self._log.deadlines.left(members)
+        except LogUnavailable:
+            return self._clock.now(), {}
+        return time, {member: left for member, left in zip(members, found, strict=True) if left is not None}
+
+    def _seen(self, record: Record, left: float | None, period: float, now: float) -> float:
+        instance, agent = record.instance, record.agent
+        if left is not None:
+            return max(min(now, now + left - period), instance.registered_at)
+        if agent.beats_itself:
+            interval = (agent.config or _INTERVAL).heartbeat_interval_ns / 1e9
+            return now - (now - instance.updated_at) % interval if interval else now
+        for check in record.checks:
+            if check.expired and period:
+                return max(check.critical_at - period, instance.registered_at)
+        heard = self._heard.get(record.id)
+        return instance.updated_at if heard is None else max(now - (self._clock.elapsed() - heard), 0.0)
+
+    def heard(self, service_id: str) -> None:
+        """Note that a local instance has given a sign of life that has no deadline, as a check that passes."""
+        self._heard[service_id] = self._clock.elapsed()
+
+    # Writes
+
+    async def register(self, command: RegisterAgent) -> Record:
+        """Write an agent; the record as this process shows it then.
+
+        Raises:
+            TooManyRequests: `agent-limit`.
+        """
+        await self._writes.propose(command)
+        return self.known(command.service.id)
+
+    async def beat(
+        self,
+        service_id: str,
+        status: str = "",
+        metadata: dict[str, Any] | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """Take a sign of life of a local instance, whoever registered it; it costs an entry only if it changes one.
+
+        An agent that was removed for its silence comes back. While a shared store is away what changes nothing is
+        taken all the same.
+
+        Args:
+            status: passing, warning or critical as it reports; "" for what it was.
+            metadata: merged into its own, key by key.
+        Raises:
+            NotFound: `agent`, also for an instance of another node.
+        """
+        await self._let_be_known(service_id)
+        news = UpdateAgent(service_id=service_id, status=status, metadata=metadata or None, telemetry=telemetry)
+        told = await self._beats.agent(news)
+        self.heard(service_id)
+        if self.feed.watched and not told:
+            self.feed.beaten(self.known(service_id))
+        elif not self._state.is_agent(service_id):  # removed again before we looked
+            raise NotFound("agent", id=service_id)
+
+    async def move(self, service_id: str, verb: str) -> Record:
+        """Start, stop, pause, resume or restart an agent.
+
+        Raises:
+            NotFound: `agent`, also for an instance of another node. Conflict: `agent-state`.
+        """
+        await self._let_be_known(service_id)
+        await self._writes.propose(MoveAgent(service_id, verb))
+        return self.known(service_id)
+
+    async def remove(self, record_id: str) -> bool:
+        """Remove a record of any node for good; False when there is none."""
+        try:
+            record: Record | None = await self.find(record_id)
+        except NotFound:
+            record = None
+        if record is not None and not record.local:
+            await self._writes.propose(Deregister(record.instance.node, record.instance.id))
+            return True
+        if record is None and not self._state.is_buried(record_id):
+            return False
+        try:
+            await self._writes.propose(RemoveAgent(record_id))
+        except NotFound:  # somebody else was faster
+            return False
+        self._heard.pop(record_id, None)
+        return record is not None
+
+    async def submit(self, service_id: str, task: Task) -> None:
+        """Put a task into the queue of an agent; it is kept until it is done.
+
+        Raises:
+            NotFound: `agent`. Conflict: `agent-no-tasks`, `agent-stopped`. TooManyRequests: `task-queue`.
+        """
+        await self._let_be_known(service_id)
+        await self._writes.propose(SubmitTask(service_id, task))
+
+    async def finish(self, service_id: str, task_id: str, *, succeeded: bool) -> None:
+        """Note that a task is done, or has failed."""
+        await self._writes.propose(FinishTask(service_id, task_id, succeeded))
+
+    async def _let_be_known(self, service_id: str) -> None:
+        """Return when there is such a local record, or something about it is on its way.
+
+        Raises:
+            NotFound: `agent`. An entry of the log would say no more.
+        """
+        if self._is_known(service_id):
+            return
+        await self._writes.confirm()
+        if not self._is_known(service_id):
+            raise NotFound("agent", id=service_id)
+
+    def _is_known(self, service_id: str) -> bool:
+        if self._state.is_agent(service_id):
+            return True
+        node = self._state.server.node
+        in_flight = self._writes.proposals.touch(service_key(node, service_id), node_key(node))
+        return in_flight or self._state.is_buried(service_id)
+
+    def known(self, service_id: str) -> Record:
+        """The record of this id as this process shows it.
+
+        Raises:
+            NotFound: `agent`.
+        """
+        record = self._state.record(service_id)
+        if record is None:  # removed again before we looked
+            raise NotFound("agent", id=service_id)
+        return record

@@ -1,0 +1,260 @@
+"""Commands about agents: registration, signs of life, lifecycle, removal and return.
+
+Owns what each changes and what a lifecycle allows; their checks are `state/agent_checks.py`. An agent is an instance of
+our own node with a part that Consul does not show (`model/agent.py`); its checks and its Meta are what Consul's clients
+see of it. Source: dialects.md §2, §4.3, §8.5 and §9.
+"""
+
+from msgspec.structs import replace
+
+from registry.commands import MoveAgent, RegisterAgent, RemoveAgent, UpdateAgent
+from registry.errors import Conflict, NotFound, TooManyRequests
+from registry.model.agent import CODEVALD, CREATED, FAILED, PAUSED, RUNNING, STOPPED, liveness_id, status_check_id
+from registry.model.agent_meta import shown_key, shown_value, taken_in, with_shown_meta
+from registry.model.check import CRITICAL, PASSING
+from registry.model.meta import MAX_PAIRS, MAX_VALUE_BYTES
+from registry.model.names import fold
+from registry.model.service import Instance, Local
+from registry.state.agent_checks import (
+    UNTOLD,
+    beaten_checks,
+    hear,
+    instance_checks,
+    keep_status,
+    liveness_check,
+    missing_liveness,
+    reported,
+    show_state,
+)
+from registry.state.graves import buried
+from registry.state.local import remove_local
+from registry.state.local_checks import write_local_check
+from registry.state.rows import Rows
+
+# verb → the states it may be used in, and where it leads; "" is an agent without a lifecycle, which runs
+_MOVES: dict[str, tuple[frozenset[str], str]] = {
+    "start": (frozenset({"", CREATED, PAUSED, STOPPED, FAILED}), RUNNING),
+    "stop": (frozenset({"", CREATED, RUNNING, PAUSED, STOPPED, FAILED}), STOPPED),
+    "pause": (frozenset({"", RUNNING}), PAUSED),
+    "resume": (frozenset({PAUSED}), RUNNING),
+    "restart": (frozenset({"", CREATED, RUNNING, PAUSED, STOPPED, FAILED}), RUNNING),
+}
+
+
+# Registration
+
+
+def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) -> None:
+    """Write an agent and its checks, or nothing of it.
+
+    Raises:
+        TooManyRequests: `agent-limit`, as many of its source as may be are there and not stopped.
+    """
+    service, old = command.service, local_instance(rows, command.service.id)
+    assert service.agent is not None
+    have = rows.working.get(service.agent.source, 0)
+    if old is None and command.most and have >= command.most:
+        raise TooManyRequests("agent-limit", limit=command.most, have=have)
+    if command.replace_dead:
+        for twin in _dead_twins(rows, service):
+            remove_local(rows, index, twin)
+    rows.tombstones.pop(fold(service.id), None)
+    row = rows.write_instance(index, _as_before(replace(service, node=rows.server.node, local=Local()), old))
+    assert row.agent is not None
+    if old is None and row.agent.source == CODEVALD:
+        rows.counters = replace(rows.counters, created=rows.counters.created + 1)
+    for check in list(instance_checks(rows, row).values()):
+        if (check.service_name, check.service_tags) != (row.name, row.tags):
+            rows.write_check(index, replace(check, service_name=row.name, service_tags=row.tags))
+    if row.agent.ttl_ns and missing_liveness(rows, row):
+        write_local_check(rows, index, liveness_check(row, command.status or PASSING), Local())
+    for check in command.checks:
+        write_local_check(rows, index, check, Local())
+    hear(rows, index, time, row, command.status)
+    show_state(rows, index, time, row)
+
+
+def _as_before(service: Instance, old: Instance | None) -> Instance:
+    """What a registration of a known id leaves as it was: its source, its age, and what it did not speak of."""
+    if old is None or service.agent is None:
+        return service
+    before, agent = old.agent or UNTOLD, service.agent
+    if not agent.keeps_metadata:  # its Meta is all it says, and it replaces, as a Consul client does
+        return taken_in(replace(old, agent=before), service)
+    if not before.keeps_metadata:
+        meta = _merged_meta(old.meta or {}, agent.metadata)
+        meta.update((key, value) for key, value in (("name", agent.name), ("version", agent.version)) if value)
+        kept = replace(agent, source=before.source, metadata={}, state=before.state, name="", version="", ttl_ns=0)
+        return replace(service, agent=kept, meta=meta or None)
+    kept = replace(
+        agent, source=before.source, state=before.state, telemetry=agent.telemetry or before.telemetry,
+        config=agent.config or before.config, ttl_ns=before.ttl_ns, remove_after_ns=before.remove_after_ns,
+        revivable_seconds=before.revivable_seconds,
+    )  # fmt: skip
+    return replace(service, agent=kept)
+
+
+def _dead_twins(rows: Rows, service: Instance) -> list[Instance]:
+    """Unreachable agents of the same type, name and address: earlier runs of the same program."""
+    wanted = (service.name, service.address, service.port, service.agent and service.agent.name)
+    name, node = fold(service.name), fold(rows.server.node)
+    critical = rows.checks_by_status.get(CRITICAL, {}).values()  # fewer than all of the type, and mostly none
+    silent = {fold(check.service_id) for check in critical if check.expired and fold(check.service_name) == name}
+    found = [rows.by_service.get(name, {}).get((node, service_id)) for service_id in sorted(silent)]
+    return [
+        one for one in found
+        if one is not None and one.local is not None and one.id != service.id
+        and (one.name, one.address, one.port, one.agent and one.agent.name) == wanted
+    ]  # fmt: skip
+
+
+# Signs of life
+
+
+def update_agent(rows: Rows, index: int, time: float, command: UpdateAgent) -> None:
+    """Take a sign of life and what came with it; one that was removed not too long ago comes back.
+
+    Raises:
+        NotFound: `agent`, no local instance has this exact id, and none that a beat could bring back.
+    """
+    instance = local_instance(rows, command.service_id)
+    if instance is None:
+        instance = _revived(rows, index, time, command.service_id)
+    new = with_news(instance, command)
+    if new.meta != instance.meta:
+        instance = rows.write_instance(index, new)
+    elif new != instance:
+        rows.write_instance_quietly(new)
+        instance = new
+    if missing_liveness(rows, instance):
+        write_local_check(rows, index, liveness_check(instance, PASSING), Local())
+    if not hear(rows, index, time, instance, command.status):
+        keep_status(rows, index, time, instance, command.status)
+    rows.touched_instances[(fold(instance.node), fold(instance.id))] = True
+
+
+def update_unchanged(rows: Rows, command: UpdateAgent) -> bool:
+    """Whether the sign of life would change nothing but its deadlines."""
+    instance = local_instance(rows, command.service_id)
+    if instance is None or missing_liveness(rows, instance) or with_news(instance, command) != instance:
+        return False
+    beaten = beaten_checks(rows, instance)
+    if not beaten:
+        kept = instance_checks(rows, instance).get(fold(status_check_id(instance.id)))
+        return not command.status or (PASSING if kept is None else kept.status) == command.status
+    counts = not (instance.agent or UNTOLD).ttl_ns
+    return all(
+        check.status == reported(check, command.status) and not check.expired
+        and bool(check.critical_at) == (counts and check.status == CRITICAL)
+        for check in beaten
+    )  # fmt: skip
+
+
+def with_news(instance: Instance, news: UpdateAgent) -> Instance:
+    """The instance with the metadata and telemetry of a sign of life."""
+    agent = instance.agent or UNTOLD
+    if news.telemetry is not None and news.telemetry != agent.telemetry:
+        agent = replace(agent, telemetry=news.telemetry)
+    if news.metadata and not agent.keeps_metadata:
+        instance = replace(instance, meta=_merged_meta(instance.meta or {}, news.metadata) or None)
+    elif news.metadata:
+        merged = {**agent.metadata, **news.metadata}
+        if merged != agent.metadata:
+            agent = replace(agent, metadata=merged)
+    if agent is (instance.agent or UNTOLD):
+        return instance
+    return with_shown_meta(replace(instance, agent=agent))
+
+
+def _merged_meta(meta: dict[str, str], metadata: dict[str, object]) -> dict[str, str]:
+    """Meta of a Consul-born record with what an agent adds, as far as Consul's limits allow it."""
+    merged = dict(meta)
+    for entry in sorted(metadata):
+        key, value = shown_key(entry), shown_value(metadata[entry])
+        if len(value.encode("utf-8", "surrogatepass")) <= MAX_VALUE_BYTES and (
+            key in merged or len(merged) < MAX_PAIRS
+        ):
+            merged[key] = value
+    return merged
+
+
+# Lifecycle
+
+
+def move_agent(rows: Rows, index: int, time: float, command: MoveAgent) -> None:
+    """Take an agent to another state. Stopping what is stopped changes nothing.
+
+    Raises:
+        NotFound: `agent`; Conflict: `agent-state`, the verb cannot be used in this state.
+    """
+    instance = local_instance(rows, command.service_id)
+    if instance is None:
+        raise NotFound("agent", id=command.service_id)
+    agent = instance.agent or UNTOLD
+    state = next_state(instance, command.verb)
+    if state is None:
+        raise Conflict("agent-state", verb=command.verb, state=agent.state or RUNNING)
+    if state == agent.state == STOPPED:
+        return
+    if state == STOPPED and agent.source == CODEVALD:
+        rows.counters = replace(rows.counters, stopped=rows.counters.stopped + 1)
+    row = rows.write_instance(index, replace(instance, agent=replace(agent, state=state)))
+    if row.agent is not None and row.agent.source == CODEVALD:  # from here on, or until now, the server beats for it
+        hear(rows, index, time, row, "")
+    show_state(rows, index, time, row)
+
+
+def move_unchanged(rows: Rows, command: MoveAgent) -> bool:
+    """Whether the agent is stopped already and is to be."""
+    instance = local_instance(rows, command.service_id)
+    state = (instance.agent or UNTOLD).state if instance is not None else ""
+    return command.verb == "stop" and state == STOPPED
+
+
+def next_state(instance: Instance, verb: str) -> str | None:
+    """Where the verb leads from the state an agent is in; None when it may not be used there."""
+    allowed, state = _MOVES[verb]
+    return state if (instance.agent or UNTOLD).state in allowed else None
+
+
+# Removal and return
+
+
+def remove_agent(rows: Rows, index: int, time: float, command: RemoveAgent) -> None:
+    """Remove an agent for good.
+
+    Raises:
+        NotFound: `agent`, there is no local instance of this id, nor one that a beat could bring back.
+    """
+    instance = local_instance(rows, command.service_id)
+    if instance is not None:
+        remove_local(rows, index, instance)
+    elif rows.tombstones.pop(fold(command.service_id), None) is None:
+        raise NotFound("agent", id=command.service_id)
+
+
+def _revived(rows: Rows, index: int, time: float, service_id: str) -> Instance:
+    """Write an agent anew as it was, alive.
+
+    Raises:
+        NotFound: `agent`.
+    """
+    found = buried(rows, time, service_id)
+    if found is None:
+        raise NotFound("agent", id=service_id)
+    del rows.tombstones[fold(service_id)]
+    row = rows.write_instance(index, found.instance)
+    for check in found.checks:
+        if check.id != liveness_id(row.id):
+            rows.write_check(index, replace(check, service_name=row.name, service_tags=row.tags))
+    write_local_check(rows, index, liveness_check(row, PASSING), Local())
+    return row
+
+
+# What others ask
+
+
+def local_instance(rows: Rows, service_id: str) -> Instance | None:
+    """A local instance by its exact id."""
+    place = rows.local_ids.get(service_id)
+    return rows.instances[place[0]][place[1]] if place is not None else None
