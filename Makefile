@@ -2,7 +2,7 @@
 python := .venv/bin/python
 ARGS ?=
 
-.PHONY: help install run test lint check coverage bench replicas connections checks detection crash faults soak fuzz compat parity docs lock
+.PHONY: help install run test lint check coverage bench replicas connections checks agents detection crash faults soak fuzz compat parity docs protos lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ connections: install ## 10,000 waiting connections: memory, wake-up, end
 checks: install ## 5,000 HTTP checks and 20,000 beats a second
 	$(python) -m bench.checks $(ARGS)
 
+agents: install ## 1,000 agents over REST: beats, registrations, lists
+	$(python) -m bench.agents $(ARGS)
+
 detection: install ## kill 20 processes; how soon a reader knows
 	$(python) -m bench.detection $(ARGS)
 
@@ -53,7 +56,7 @@ fuzz: install ## 20,000 random and mutated requests
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} $(python) -m pytest tests/fuzz $(ARGS)
 
 compat: install ## the clients of others, fetched from their package registries
-	COMPAT=1 $(python) -m pytest tests/clients tests/ops $(ARGS)
+	COMPAT=1 $(python) -m pytest tests/clients tests/client/test_script.py tests/ops $(ARGS)
 
 parity: install ## the recorded answers of a real Consul; ARGS names some of the files
 	scripts/parity $(ARGS)
@@ -61,6 +64,9 @@ parity: install ## the recorded answers of a real Consul; ARGS names some of the
 docs: install ## write docs/configuration.md from the table of settings
 	$(python) -m registry settings --markdown > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
+
+protos: install ## write the Python of the protocol files anew
+	scripts/protos
 
 lock: install ## write requirements.lock anew within the ranges of setup.cfg
 	scripts/lock

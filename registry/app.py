@@ -4,19 +4,26 @@ Owns the order of starting and stopping, and reloading. Who the server is: `iden
 """
 
 import asyncio
+import importlib.util
 import os
 import random
 import secrets
 import socket
 import sys
 import traceback
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from registry import __version__
+from registry.agent_duties import AgentDuties
 from registry.api.access_log import AccessLog
+from registry.api.dialect import Dialect
+from registry.api.dialects.codevald import codevald
 from registry.api.dialects.consul.dialect import ConsulDialect
 from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
+from registry.api.dialects.fr0g import Fr0gDialect
+from registry.api.dialects.hive.figures import HiveFigures
+from registry.api.dialects.optiinfra import optiinfra
 from registry.api.dialects.own import OwnDialect
 from registry.api.edge import Edge
 from registry.api.metrics import Metrics
@@ -38,6 +45,7 @@ from registry.events import Events
 from registry.identity import identity, says
 from registry.log.base import Log
 from registry.log.open import open_log
+from registry.model.agent import FR0G
 from registry.model.member import Member
 from registry.model.server import Server
 from registry.settings import Settings
@@ -45,9 +53,10 @@ from registry.settings.addresses import advertised_address
 from registry.settings.sources import reread
 
 if TYPE_CHECKING:
+    from registry.api.dialects.hive.server import HiveServer
     from registry.supervisor.link import Link
 
-_KEEPALIVE_SECONDS = 3630.0  # longer than the idle time of usual proxies
+_FLAGS = {"http": "--bind, --http-port", "grpc": "--grpc-bind, --grpc-port"}
 _RETRY_SECONDS = 0.5  # between two looks at a store that the start waits for
 
 
@@ -68,14 +77,19 @@ class App:
         self.clock = clock or SystemClock()
         self.events = events or Events(level=settings.log_level, log_format=settings.log_format, stream=sys.stderr)
         self._stopped: asyncio.Event = asyncio.Event()
-        self._listener: Listener | None = None
+        self._listeners: list[Listener] = []
         self._listening: list[Port] = []
         self.addresses: list[tuple[str, int]] = []
         self._link = link
         self._access_log: AccessLog | None = None
         self._chance = chance
         self.metrics = Metrics()
+        self.metrics.arrivals.limit = settings.metrics_max_labels
         self._own = OneProcess(self.metrics)
+        self._hive_figures = HiveFigures(lambda: self.settings.hive_code_metrics, self.metrics.arrivals)
+        self.metrics.families, self.metrics.gauges = self._hive_figures.families, self._hive_figures.gauges
+        self._hive: HiveServer | None = None
+        self.grpc_address: tuple[str, int] | None = None
         self._put_together(log or self._new_log())
 
     def _new_log(self) -> Log:
@@ -98,15 +112,28 @@ class App:
         )  # fmt: skip
         self._standing = Standing(self.engine, self.metrics, self.events, self.clock)
         self._duties = Duties(self.engine, self.clock, Transitions(self.engine, self.events))
-        self.edge = Edge(
+        self._agent_duties = AgentDuties(self.engine, self.clock, settings, self.events)
+        shapes = (settings.shape,) if settings.fr0g_port is None else (settings.shape, FR0G)
+        self.edges = tuple(self._edge(shape) for shape in shapes)
+        self.edge = self.edges[0]
+
+    def _edge(self, shape: str) -> Edge:
+        """What a listener of this shape speaks: a shape goes before Consul's dialect, whose paths it shares."""
+        settings, link = self.settings, self._link
+        writers = settings.allow_write_http_from
+        spoken: tuple[Dialect, ...] = (OwnDialect(), optiinfra(writers), codevald(writers), _consul(settings))
+        if shape == FR0G:
+            spoken = (Fr0gDialect(writers), *spoken)
+        return Edge(
             self.engine,
-            (OwnDialect(), _consul(settings)),
+            spoken,
             settings=settings,
             metrics=self.metrics,
             events=self.events,
             stop=link.stop if link is not None else self.stop,
             reload=link.reload if link is not None else self.reload,
             processes=link or self._own,
+            shape=shape,
         )
 
     # Life
@@ -121,27 +148,32 @@ class App:
             in a file is wrong. OSError: a port is taken.
         """
         rows = file_rows(self.settings)
-        ports = self._ports()
+        _refuse_unusable_grpc(self.settings)
+        ports, fr0g_port = self._ports(), None
+        if self.settings.fr0g_port is not None:
+            *ports, fr0g_port = ports
         await self._open_access_log()
         if self._link is not None:
             await self._link.open(self, self._own)
         if self._link is None or self._link.place.number == 1:
             self._say_notices(self.settings)
         await self._open_store()
-        self.edge.exchanges.log_to(self._access_log)
+        for edge in self.edges:
+            edge.exchanges.log_to(self._access_log)
         self.metrics.start(self.clock, self.engine)
         self._standing.start()
         await self._identify()
         await self._write_file_rows(self.settings, rows)
-        self._listener = Listener(
-            self.edge, max_header_bytes=self.settings.max_header_bytes, keepalive_seconds=_KEEPALIVE_SECONDS
-        )
-        self.metrics.connections = self._listener.figures
+        self._make_listeners()
         for port in ports:
-            self._listen(port)
+            self._listen(self._listeners[0], port)
+        if fr0g_port is not None:
+            self._listen(self._listeners[1], fr0g_port)
         self._announce()
         self._duties.start(self._runner())
         self.metrics.checks = self._duties.figures
+        self._agent_duties.start()
+        await self._listen_grpc()
         if self._link is not None:
             self._link.ready()
 
@@ -163,13 +195,18 @@ class App:
             exception="".join(traceback.format_exception(error)).rstrip(),
         )  # fmt: skip
 
-    def _ports(self) -> tuple[int, ...]:
-        """The ports to listen on: the supervisor has them reserved, a process that is alone sees for itself."""
+    def _ports(self) -> Sequence[int]:
+        """The ports to listen on, that of the fr0g shape last.
+
+        The supervisor has them reserved, a process that is alone sees for itself.
+        """
         if self._link is not None:
             return self._link.place.ports
-        ports = (self.settings.http_port, *self.settings.extra_http_ports)
+        ports = self.settings.http_ports
         for port in ports:
             _refuse_taken(self.settings.bind, port)
+        if self.settings.grpc_port is not None:
+            _refuse_taken(self.settings.grpc_bind or self.settings.bind, self.settings.grpc_port, "grpc")
         return ports
 
     async def _open_store(self) -> None:
@@ -198,28 +235,58 @@ class App:
             say = self.events.agent.warning if notice.level == "warning" else self.events.agent.info
             say(notice.event, **notice.values)
 
-    def _listen(self, port: int) -> None:
-        assert self._listener is not None
-        opened = Port(
-            self._listener, self.settings.bind, port, shared=self._link is not None, clients=self._listener.clients
-        )
+    def _make_listeners(self) -> None:
+        """One for each shape; connections are counted and limited for all together."""
+        for edge in self.edges:
+            first = self._listeners[0].clients if self._listeners else None
+            self._listeners.append(Listener(
+                edge, max_header_bytes=self.settings.max_header_bytes,
+                keepalive_seconds=self.settings.keepalive_seconds, clients=first,
+            ))  # fmt: skip
+        self.metrics.connections = self._connections
+
+    def _connections(self) -> tuple[int, int]:
+        """Connections that are open, and how many were refused so far."""
+        return sum(len(one.connections) for one in self._listeners), self._listeners[0].clients.refused
+
+    def _listen(self, listener: Listener, port: int) -> None:
+        opened = Port(listener, self.settings.bind, port, shared=self._link is not None, clients=listener.clients)
         self._listening.append(opened)
         self.addresses.append(opened.address)
-        self.edge.addresses = tuple(self.addresses)
+        for edge in self.edges:
+            edge.addresses = tuple(self.addresses)
         self.events.agent.info("Listening", address=opened.address[0], port=opened.address[1])
+
+    async def _listen_grpc(self) -> None:
+        """Speak the Hive's dialect, where a port is given."""
+        settings = self.settings
+        if settings.grpc_port is None:
+            return
+        from registry.api.dialects.hive.server import HiveServer  # with grpcio, which only this needs
+
+        self._hive = HiveServer(
+            self.engine, lambda: self.settings, metrics=self.metrics, events=self.events, figures=self._hive_figures,
+            neighbours=self._agent_duties.neighbours,
+        )  # fmt: skip
+        await self._hive.start(settings.grpc_bind or settings.bind, settings.grpc_port, shared=self._link is not None)
+        self.grpc_address = self._hive.address
+        self.events.agent.info("Listening", protocol="grpc", address=self.grpc_address[0], port=self.grpc_address[1])
 
     async def close(self) -> None:
         """Stop accepting, let waiting readers go, finish what is in flight, store it, let go of the store."""
         for port in self._listening:
             await port.close()
+        if self._hive is not None:
+            await self._hive.stop(self.settings.shutdown_grace_seconds)
         self.engine.topics.release()
         self.events.end_streams()
         self._standing.stop()
         self.metrics.stop()
-        if self._listener is not None:
-            self._listener.pre_shutdown()
-            await self._listener.shutdown(self.settings.shutdown_grace_seconds)
+        for listener in self._listeners:
+            listener.pre_shutdown()
+        await asyncio.gather(*(one.shutdown(self.settings.shutdown_grace_seconds) for one in self._listeners))
         await self._duties.stop()
+        await self._agent_duties.stop()
         await self.engine.stop()
         if self._access_log is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._access_log.close)
@@ -295,7 +362,9 @@ class App:
         loop = asyncio.get_running_loop()
         again = await loop.run_in_executor(None, reread, self.settings)
         await self._write_file_rows(again.settings, file_rows(again.settings))
-        self.settings = self.edge.settings = again.settings
+        self.settings = again.settings
+        for edge in self.edges:
+            edge.settings = again.settings
         self.events.set_level(again.settings.log_level)
         self._say_notices(again.settings)
         for name in again.not_reloadable:
@@ -312,7 +381,7 @@ class App:
             raise refused_rows(settings, error) from None
 
 
-def _refuse_taken(host: str, port: int) -> None:
+def _refuse_taken(host: str, port: int, kind: str = "http") -> None:
     """Bind and let go: whether the address can be had.
 
     Raises:
@@ -323,7 +392,27 @@ def _refuse_taken(host: str, port: int) -> None:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise OSError(f"cannot listen on {where} (--bind, --http-port): {os.strerror(error.errno or 0)}") from None
+        raise OSError(f"cannot listen on {where} ({_FLAGS[kind]}): {os.strerror(error.errno or 0)}") from None
+
+
+def _refuse_unusable_grpc(settings: Settings) -> None:
+    """Raises:
+    SettingsError: a port for gRPC is given that workers cannot share, or what it needs is not installed.
+    """
+    if settings.grpc_port is None:
+        return
+    if settings.grpc_port == 0 and settings.workers > 1:
+        raise SettingsError("grpc_port", "0 would be another port for each worker; name one")
+    missing = [name for name in ("grpc", "grpc_health", "grpc_reflection", "google.protobuf") if not _is_there(name)]
+    if missing:
+        raise SettingsError("grpc_port", f"{', '.join(missing)} is not installed; pip install 'registry[grpc]'")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of its parent
+        return False
 
 
 def _options(settings: Settings, workers: int) -> Options:

@@ -42,11 +42,13 @@ class Edge:
         stop: Callable[[], None],
         reload: Callable[[], Awaitable[None]],
         processes: Processes | None = None,
+        shape: str = "",
     ) -> None:
         """Args:
         dialects: asked in this order; the last one answers what nobody recognises.
         stop: begins to shut the process down. reload: reads the configuration files again.
         processes: where this process is one of several of a server; stop and reload are those of all then.
+        shape: sets it apart from another edge over the same engine.
         """
         self.engine = engine
         self.settings = settings
@@ -59,7 +61,9 @@ class Edge:
         self.addresses: tuple[tuple[str, int], ...] = ()  # host and port of each listener, the main one first
         self.stamp = Stamp(engine.clock.now, secrets.token_hex(4) + "-")
         self.seen_cached: OrderedDict[Hashable, None] = OrderedDict()  # ?cached reads, for X-Cache
-        self.repeats = SharedRepeats(engine.topics, engine.contact) if engine.shared else Repeats(engine.topics)
+        self.repeats = (
+            SharedRepeats(engine.topics, engine.contact, shape) if engine.shared else Repeats(engine.topics, shape)
+        )  # fmt: skip
         self._dialects = dialects
         self._slow_seconds = settings.slow_request_seconds
         self._configured = ConfiguredHeaders(settings.response_headers)

@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from registry.api.metrics_arrivals import Arrivals
 from registry.api.metrics_figures import (
     OTHER,
     CacheFigures,
     CheckFigures,
     EndpointCounts,
+    Family,
     Figures,
     HistogramFigures,
     LoadFigures,
@@ -35,7 +37,7 @@ from registry.errors import RequestError
 if TYPE_CHECKING:
     from registry.core.engine import Engine
 
-LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 DETECTION_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)  # seconds
 BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)  # records
 AWAY_SECONDS = 5.0  # how long one refused write speaks for the store
@@ -108,6 +110,9 @@ class Metrics:
         self.intervals = Intervals(self._recent, self._begin_anew)
         self.checks: Callable[[], CheckFigures] | None = None  # of whoever runs checks here
         self.connections: Callable[[], tuple[int, int]] | None = None  # open now, and refused so far
+        self.families: Callable[[], dict[str, Family]] | None = None  # what dialects count
+        self.gauges: Callable[[Engine], dict[str, Family]] | None = None  # and what they read off the state
+        self.arrivals = Arrivals()
         self._states = States()
         self._engine: Engine | None = None
         self._failed_at: float | None = None  # elapsed seconds of the last append that failed
@@ -214,6 +219,10 @@ class Metrics:
         backlog = engine.log_backlog_bytes
         return StoreFigures(not self.store_away, self.silent_seconds, engine.keeps_house, age, *backlog)
 
+    def _sizes(self, engine: "Engine") -> StateSizes:
+        families = self.gauges(engine) if self.gauges is not None else None
+        return state_sizes(engine, self._states.counted, families, self.arrivals.limit)
+
     def _load(self, engine: "Engine") -> LoadFigures:
         connections, refused = self.connections() if self.connections is not None else (0, 0)
         options = engine.options
@@ -265,7 +274,7 @@ class Metrics:
             collections=self.collections,
             collection_seconds=self.collection_seconds,
             cache=cache_figures(engine) if engine is not None else CacheFigures(),
-            sizes=state_sizes(engine, self._states.counted) if engine is not None else StateSizes(),
+            sizes=self._sizes(engine) if engine is not None else StateSizes(),
             checks=self.checks() if self.checks is not None else CheckFigures(),
             store=self._store(engine) if engine is not None else StoreFigures(),
             load=self._load(engine) if engine is not None else LoadFigures(),
@@ -273,4 +282,6 @@ class Metrics:
             expirations=self.expirations,
             reaps=self.reaps,
             troubles=self.troubles,
+            arrivals=dict(self.arrivals.counts),
+            families=self.families() if self.families is not None else {},
         )

@@ -3,15 +3,20 @@
 Owns their shapes and how the sizes of state and memory are read off the engine.
 """
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from registry.api.metrics_states import ByStatus
+from registry.model.agent import DEGRADED, HEALTHY
+from registry.model.server import CONSUL_SERVICE
 
 if TYPE_CHECKING:
     from registry.core.engine import Engine
 
+_HEALTH = {HEALTHY: 1.0, DEGRADED: 0.5}
+_LOOKED_AT = 10  # instances for each agent that is shown: with more of them not all are looked at
 OTHER = "other"  # the label for whatever a client could make up
 STATUSES = ("passing", "warning", "critical")
 
@@ -42,6 +47,22 @@ class EndpointCounts(Struct, frozen=True):
 def path_label(route: str) -> str:
     """`/v1/catalog/service/{service}` is `v1_catalog_service_`."""
     return route.partition("{")[0].removeprefix("/").replace("/", "_")
+
+
+COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
+
+
+class Family(Struct, frozen=True):
+    """Figures under a name that is not ours: a dialect's. `labels` are names separated by commas.
+
+    `values` are by the values of the labels; a histogram has no labels.
+    """
+
+    kind: str
+    help: str
+    labels: str = ""
+    values: dict[tuple[str, ...], float] = {}
+    histogram: HistogramFigures = HistogramFigures((), (0,), 0.0)
 
 
 class CacheFigures(Struct, frozen=True):
@@ -109,7 +130,8 @@ class CheckFigures(Struct, frozen=True):
 class StateSizes(Struct, frozen=True):
     """Rows of the state; `checks` by status. `members` are the replicas, 0 where nobody tells them apart.
 
-    An instance is as its worst check, a service as its best instance (`metrics_states.py`).
+    An instance is as its worst check, a service as its best instance (`metrics_states.py`). `families` are the
+    dialects', which every process of a server has alike.
     """
 
     index: int = 0
@@ -120,6 +142,9 @@ class StateSizes(Struct, frozen=True):
     members: int = 0
     instances_by_status: dict[str, int] = {}
     services_by_status: dict[str, int] = {}
+    families: dict[str, Family] = {}
+    agents: dict[str, int] = {}  # records by type
+    agent_health: dict[tuple[str, str], float] = {}  # of some agents, by id and type: 1 is healthy
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -148,6 +173,8 @@ class Figures(Struct, frozen=True, kw_only=True):
     reaps: int = 0
     troubles: int = 0
     slow: int = 0
+    arrivals: dict[tuple[str, str], int] = {}  # `metrics_arrivals.py`
+    families: dict[str, Family] = {}  # of dialects, that each process counts for itself
 
 
 def cache_figures(engine: "Engine") -> CacheFigures:
@@ -156,8 +183,14 @@ def cache_figures(engine: "Engine") -> CacheFigures:
     return CacheFigures(topics.hits, topics.misses, topics.bytes, topics.parked)
 
 
-def state_sizes(engine: "Engine", by_status: ByStatus) -> StateSizes:
-    """The sizes of the tables, without looking at a row; `by_status` are those that take one."""
+def state_sizes(
+    engine: "Engine", by_status: ByStatus, families: dict[str, Family] | None = None, limit: int = 0
+) -> StateSizes:
+    """The sizes of the tables, without looking at a row; `by_status` are those that take one.
+
+    Args:
+        limit: how many types and how many agents are told apart.
+    """
     state = engine.state
     checks = dict.fromkeys((*STATUSES, OTHER), 0)
     for status, rows in state.checks_by_status.items():
@@ -171,4 +204,26 @@ def state_sizes(engine: "Engine", by_status: ByStatus) -> StateSizes:
         members=len(state.members),
         instances_by_status=by_status.instances,
         services_by_status=by_status.services,
+        families=families or {},
+        agents=_agents(engine, limit),
+        agent_health=_agent_health(engine, limit),
     )
+
+
+def _agents(engine: "Engine", limit: int) -> dict[str, int]:
+    """How many instances of each type there are; of types beyond the limit, together."""
+    found: dict[str, int] = {}
+    for name, rows in engine.state.by_service.items():
+        label = name if len(found) < limit else OTHER
+        if name != CONSUL_SERVICE and rows:
+            found[label] = found.get(label, 0) + len(rows)
+    return found
+
+
+def _agent_health(engine: "Engine", limit: int) -> dict[tuple[str, str], float]:
+    """How some agents are: those of other dialects than Consul's, as many as the limit allows."""
+    state = engine.state
+    rows = (row for found in state.by_service.values() for row in found.items())
+    spoken = (key for key, one in islice(rows, _LOOKED_AT * limit) if one.agent is not None)
+    records = (state.record_at(key) for key in islice(spoken, limit))
+    return {(one.id, one.type): _HEALTH.get(one.status, 0.0) for one in records if one is not None}

@@ -14,7 +14,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from registry.api.metrics_disk import DiskFamilies
-from registry.api.metrics_figures import Figures, HistogramFigures
+from registry.api.metrics_figures import COUNTER, HISTOGRAM, Family, Figures, HistogramFigures
+from registry.api.metrics_foreign import ForeignFamilies
 from registry.api.metrics_processes import ProcessFamilies, WorkerFamilies
 from registry.api.processes import Report
 
@@ -32,7 +33,7 @@ def page(
     encode, content_type = choose_encoder(accept)
     registry = CollectorRegistry(auto_describe=False)
     ours = (_Families(report.figures, version), ProcessFamilies(PREFIX, report.pids), DiskFamilies(PREFIX, store_url))
-    for collector in (*also, *ours):
+    for collector in (*also, *ours, ForeignFamilies(report.figures)):
         registry.register(collector)
     if report.supervised:
         registry.register(WorkerFamilies(PREFIX, len(report.pids), report.silent, report.restarts))
@@ -55,6 +56,8 @@ class _Families(Collector):
         yield from self._sizes()
         yield from self._checks()
         yield from self._failures()
+        for name, family in {**self._figures.families, **self._figures.sizes.families}.items():
+            yield _family(name, family)
         yield _counter("gc_collections", "Runs of the garbage collector.", (), {(): self._figures.collections})
         yield _counter(
             "gc_pause_seconds", "Time that all runs of the garbage collector took.", (),
@@ -184,6 +187,21 @@ class _Families(Collector):
 
 
 Samples = Mapping[Any, float]  # by the values of the labels
+
+
+def _family(name: str, figures: Family) -> Metric:
+    """Figures of a dialect, under its own name."""
+    if figures.kind == HISTOGRAM:
+        histogram = HistogramMetricFamily(name, figures.help)
+        buckets, total = _buckets(figures.histogram)
+        histogram.add_metric([], buckets, total)
+        return histogram
+    labels = figures.labels.split(",") if figures.labels else ()
+    made = CounterMetricFamily if figures.kind == COUNTER else GaugeMetricFamily
+    family: CounterMetricFamily | GaugeMetricFamily = made(name, figures.help, labels=labels)
+    for values, value in figures.values.items():
+        family.add_metric(list(values), value)
+    return family
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...], samples: Samples) -> Metric:

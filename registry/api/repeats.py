@@ -35,16 +35,21 @@ class Repeat(NamedTuple):
 class Repeats:
     """The requests that are known, over the answers of one engine."""
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Topics, shape: str = "") -> None:
+        """Args:
+        shape: tells apart those who answer the same requests differently over one engine.
+        """
         self._topics = topics
+        self._shape = shape and f"\0{shape}"  # behind a request: no request ends so
+        self._shape_bytes = self._shape.encode()
 
     def by_bytes(self, raw: bytes) -> Repeat | None:
         """What answered a request of exactly these bytes, if that is still the answer."""
-        return self._good(self._topics.remembered.get(raw))
+        return self._good(self._topics.remembered.get(raw + self._shape_bytes))
 
     def by_target(self, target: str, headers: Mapping[str, str]) -> Repeat | None:
         """What answered a GET of this target, if these headers do not change its meaning."""
-        known = self._topics.remembered.get((target, takes_gzip(headers.get("Accept-Encoding", ""))))
+        known = self._topics.remembered.get((target + self._shape, takes_gzip(headers.get("Accept-Encoding", ""))))
         if known is None or any(name in headers for name in known.telling):
             return None
         return self._good(known)
@@ -58,13 +63,13 @@ class Repeats:
         if method != "GET" or not repeat.answer.live or any(name in headers for name in repeat.telling):
             return
         packed = takes_gzip(headers.get("Accept-Encoding", ""))
-        self._topics.remember((target, packed), repeat.answer, repeat)
+        self._topics.remember((target + self._shape, packed), repeat.answer, repeat)
         self.remember_bytes(repeat, headers, raw)
 
     def remember_bytes(self, repeat: Repeat, headers: Mapping[str, str], raw: bytes | None) -> None:
         """Know the request again by its bytes, unless it asks for an id of its own."""
         if raw is not None and len(raw) <= _LONGEST_BYTES and "X-Request-Id" not in headers:
-            self._topics.remember(raw, repeat.answer, repeat)
+            self._topics.remember(raw + self._shape_bytes, repeat.answer, repeat)
 
     def _good(self, known: Repeat | None) -> Repeat | None:
         topics = self._topics
@@ -78,8 +83,8 @@ class Repeats:
 class SharedRepeats(Repeats):
     """The same over a log that this process shares: its heads say that the store answers, so only while it does."""
 
-    def __init__(self, topics: Topics, contact: Callable[[], Contact]) -> None:
-        super().__init__(topics)
+    def __init__(self, topics: Topics, contact: Callable[[], Contact], shape: str = "") -> None:
+        super().__init__(topics, shape)
         self._contact = contact
 
     def _good(self, known: Repeat | None) -> Repeat | None:

@@ -58,10 +58,15 @@ class _TooSlow(web.RequestPayloadError):
 class Listener(web.Server):
     """Makes a `Connection` for each client of one port."""
 
-    def __init__(self, edge: Edge, *, max_header_bytes: int, keepalive_seconds: float) -> None:
+    def __init__(
+        self, edge: Edge, *, max_header_bytes: int, keepalive_seconds: float, clients: Clients | None = None
+    ) -> None:
+        """Args:
+        clients: those of another listener, with whom they are counted together.
+        """
         super().__init__(_refuse, handler_cancellation=True)
         self.edge = edge
-        self.clients = Clients(lambda: edge.settings, edge.events)
+        self.clients = clients or Clients(lambda: edge.settings, edge.events)
         self._options: dict[str, Any] = {
             "keepalive_timeout": keepalive_seconds,
             "access_log": None,
@@ -70,10 +75,6 @@ class Listener(web.Server):
             "max_field_size": max_header_bytes,
             "max_headers": 10_000,
         }
-
-    def figures(self) -> tuple[int, int]:
-        """Connections that are open, and how many were refused so far."""
-        return len(self.connections), self.clients.refused
 
     def __call__(self, remote: str = "") -> RequestHandler:
         """A connection with a client at this address, for the transport that asyncio is about to make."""

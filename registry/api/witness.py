@@ -4,12 +4,17 @@ Owns the words of the log lines about writes, which are those of Consul's agent 
 check has another status than before is told by `transitions.py`.
 """
 
+import re
+
 from registry import commands
 from registry.api.metrics import Metrics
 from registry.commands import Command
 from registry.core.observer import Observer
 from registry.errors import RequestError
 from registry.events import Events
+from registry.model.service import Instance
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # RFC 1123
 
 
 class Witness(Observer):
@@ -89,6 +94,18 @@ class Witness(Observer):
                 say.debug("TTL has run out", check=check_id)
             case commands.Reap(check_id=check_id):
                 say.warning("Deregistered service whose check was critical for too long", check=check_id)
+            case commands.RegisterAgent(service=service):
+                _tell_agent(self._events, service)
+            case commands.MoveAgent(service_id=service_id, verb=verb):
+                say.info("Agent told to change its state", agent=service_id, verb=verb)
+            case commands.UpdateAgent(service_id=service_id, status=status):
+                say.debug("Agent updated", agent=service_id, status=status)
+            case commands.RemoveAgent(service_id=service_id):
+                say.info("Agent removed", agent=service_id)
+            case commands.SubmitTask(service_id=service_id, task=task):
+                say.debug("Task queued", agent=service_id, task=task.id)
+            case commands.FinishTask(service_id=service_id, task_id=task_id, succeeded=succeeded):
+                say.debug("Task finished", agent=service_id, task=task_id, succeeded=succeeded)
             case commands.SetMaintenance(enable=enable, service_id=service):
                 _tell_maintenance(self._events, enable, service)
             case commands.ReplaceFileRows(services=services, checks=checks):
@@ -103,6 +120,14 @@ class Witness(Observer):
                 self._events.server.info("Command level raised", level=level)
             case commands.StartServer(node=name, id=node_id, address=address):
                 self._events.server.info("Server started", node=name, id=node_id, address=address)
+
+
+def _tell_agent(events: Events, service: Instance) -> None:
+    source = service.agent.source if service.agent is not None else ""
+    events.agent.info("Agent registered", agent=service.id, type=service.name, source=source)
+    unnamable = [name for name in (service.name, *(service.tags or ())) if _LABEL.fullmatch(name) is None]
+    if unnamable:
+        events.agent.warning("Type or capabilities are no DNS labels", agent=service.id, names=unnamable)
 
 
 def _tell_maintenance(events: Events, enable: bool, service: str | None) -> None:

@@ -13,13 +13,15 @@ from registry.errors import SettingsError
 from registry.settings import kinds
 from registry.settings.consul import take_consul
 from registry.settings.files import Contents, document, paths, take_ours
-from registry.settings.secrets import with_password_of
+from registry.settings.redis_names import REDIS_NAMES, redis_store
+from registry.settings.secrets import masked, with_password_of
 from registry.settings.table import ROWS, Notice, Row, Settings, Sources
 
 # What Kubernetes and Docker put beside a service that is called registry: not meant for us.
 LINK_PREFIXES = ("REGISTRY_SERVICE_", "REGISTRY_PORT_", "REGISTRY_NAME", "REGISTRY_ENV_")
 LINK_VALUE = "tcp://"
-VARIABLES = frozenset(variable for row in ROWS.values() for variable in (*row.variables, *row.aliases))
+VARIABLES = frozenset(variable for row in ROWS.values() for variable in (*row.variables, *row.aliases)) | REDIS_NAMES
+DATABASE_PREFIX = "CVXC_DATABASE_"  # CodeValdCortex's own database, which nothing here needs
 
 
 class Reread(NamedTuple):
@@ -54,6 +56,8 @@ def reread(settings: Settings) -> Reread:
 
 
 def _looks_like_ours(variable: str) -> bool:
+    if variable.startswith(DATABASE_PREFIX):
+        return True
     return variable.startswith("REGISTRY_") and not variable.startswith(LINK_PREFIXES)
 
 
@@ -65,6 +69,8 @@ def _settings(sources: Sources) -> Settings:
     values |= {name: found.value for name, found in files.values.items()}
     values |= {name: value for name, value in given.items() if value is not None}
     values["extra_http_ports"] += _alias_ports(values, sources, notices)
+    if not values["store"]:
+        values["store"] = _redis_of_others(sources, notices)
     if values["store_password_file"]:
         values["store"] = with_password_of(values["store_password_file"], values["store"])
     _note_what_nobody_reads(sources, files, notices)
@@ -89,7 +95,7 @@ def _given(row: Row, sources: Sources, notices: list[Notice]) -> Any:
             foreign = variable in row.aliases
             value = _parsed(row, _split(row, text), f"{variable}, for {row.name}" if foreign else variable)
             if foreign:
-                notices.append(_alias_notice(variable, row.name, value))
+                notices.append(_alias_notice(variable, row.name, masked(value) if row.secret else value))
             return value
     return None
 
@@ -109,6 +115,16 @@ def _alias_ports(values: Mapping[str, Any], sources: Sources, notices: list[Noti
             found.append(port)
             notices.append(_alias_notice(variable, extra.name, port))
     return tuple(found)
+
+
+def _redis_of_others(sources: Sources, notices: list[Notice]) -> str:
+    """The store that variables of other programs name together; "" where they name none."""
+    found = redis_store(sources.environment)
+    if found is None:
+        return ""
+    for variable in found.variables:
+        notices.append(_alias_notice(variable, "store", masked(found.url)))
+    return found.url
 
 
 def _text(row: Row, variable: str, sources: Sources) -> str:
@@ -136,7 +152,11 @@ def _alias_notice(variable: str, setting: str, value: object) -> Notice:
 
 
 def _note_what_nobody_reads(sources: Sources, files: Contents, notices: list[Notice]) -> None:
-    unread = sorted(sources.environment.keys() - VARIABLES)
+    found = sorted(sources.environment.keys() - VARIABLES)
+    unread = [name for name in found if not name.startswith(DATABASE_PREFIX)]
+    without_effect = [name for name in found if name.startswith(DATABASE_PREFIX)]
+    if without_effect:
+        notices.append(Notice("info", "environment variables without effect", {"variables": without_effect}))
     if unread:
         notices.append(Notice("warning", "environment variables that are no setting", {"variables": unread}))
     if files.unhonoured:

@@ -25,6 +25,7 @@ READS = "Reads"
 CHECKS = "Checks"
 HTTP = "HTTP"
 LIMITS = "Limits"
+AGENTS = "Agents"
 OPERATION = "Operation"
 FILES = "Files"
 
@@ -111,7 +112,17 @@ class Settings:
         LISTENING, 8500, kinds.PORT, "Port of the HTTP interface; 0 takes any free one.",
         more_variables=("REGISTRY_PORT",), aliases=("PORT", "CVXC_SERVER_PORT"), consul=("ports.http",))
     extra_http_ports: tuple[int, ...] = row(
-        LISTENING, (), kinds.PORTS, "Further ports with the same routes.")
+        LISTENING, (), kinds.PORTS, "Further ports with the same routes, as 8080 and 8082 for OptiInfra's and "
+        "CodeValdCortex's clients.")
+    metrics_port: int | None = row(
+        LISTENING, None, kinds.OPTIONAL_PORT, "One more, where a scraper looks for /metrics, usually 9090. Without it: "
+        "none.", more_variables=("METRICS_PORT",))
+    shape: str = row(
+        LISTENING, "consul", kinds.SHAPE, "What the HTTP interface answers under /v1: consul, or fr0g, whose catalog "
+        "is by ids.")
+    fr0g_port: int | None = row(
+        LISTENING, None, kinds.OPTIONAL_PORT, "Port that answers in fr0g's shape beside the others; 0 takes any free "
+        "one. Without it: none.")
     advertise: str = row(
         LISTENING, "", kinds.ADDRESS, "IP address shown to clients as this server's. Without it: the bind address, "
         "or the first private one of the machine where that is every address.", consul=("advertise_addr", "bind_addr"))
@@ -136,7 +147,7 @@ class Settings:
         "(what its keys begin with), wait=0 (copies that must have a write before it is answered), window=2 (seconds "
         "that a changed store waits for its replicas), for TLS ca_certs, certfile, keyfile and check_hostname, for "
         "Sentinel sentinel_username and sentinel_password. Without it: registry.db in the data directory, or memory "
-        "with dev.", secret=True)
+        "with dev.", aliases=("REDIS_URL",), secret=True)
     store_password_file: str = row(
         STORE, "", kinds.PATH, "File whose first line is the password of a Redis store, which then stands neither in "
         "its URL nor in the list of processes.")
@@ -222,13 +233,90 @@ class Settings:
         "413. The limits of metadata are Consul's: 64 pairs, 128 characters a key, 512 bytes a value.")
     request_head_seconds: float = row(
         LIMITS, 10.0, kinds.POSITIVE_SECONDS, "How long the head of a request may take from its first byte to its "
-        "last; then it is answered 408 and the connection closed.", reloadable=True)
+        "last; then it is answered 408 and the connection closed.", aliases=("READ_TIMEOUT",), reloadable=True)
     request_body_seconds: float = row(
         LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A body of which less than 1 KiB arrives in so long a time is answered "
         "408 and the connection closed.", reloadable=True)
     answer_stall_seconds: float = row(
         LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A client that reads less than 1 KiB of its answer in so long a time is "
-        "cut off.", reloadable=True)
+        "cut off.", aliases=("WRITE_TIMEOUT",), reloadable=True)
+    keepalive_seconds: float = row(
+        LIMITS, 3630.0, kinds.POSITIVE_SECONDS, "How long a connection may be idle; the default is longer than usual "
+        "proxies keep theirs.", aliases=("IDLE_TIMEOUT",))
+    metrics_max_labels: int = row(
+        LIMITS, 1_000, kinds.COUNT, "How many names of services, and how many agents, have figures of their own in "
+        "/metrics; further names are counted as other, further agents not shown.")
+
+    optiinfra_heartbeat_seconds: float = row(
+        AGENTS, 30.0, kinds.POSITIVE_SECONDS, "How often OptiInfra's agents are told to give a sign of life.",
+        reloadable=True)
+    optiinfra_ttl_seconds: float = row(
+        AGENTS, 45.0, kinds.POSITIVE_SECONDS, "An agent of OptiInfra that is silent for so long is unreachable. This "
+        "and the other times of agents are those of their registration.", reloadable=True)
+    optiinfra_remove_seconds: float = row(
+        AGENTS, 60.0, kinds.POSITIVE_SECONDS, "After so long in that state it is removed.", reloadable=True)
+    optiinfra_redis_copies: bool = row(
+        AGENTS, True, kinds.BOOLEAN, "Keep readable copies of OptiInfra's agents in the Redis of the store, as keys "
+        "agent:<id> and the set agents:active; they are never read back.")
+    hive_ttl_seconds: float = row(
+        AGENTS, 60.0, kinds.POSITIVE_SECONDS, "An agent of the Hive that is silent for so long is unhealthy.",
+        aliases=("HEARTBEAT_TIMEOUT", "HEARTBEAT_TIMEOUT_SECONDS"), reloadable=True)
+    hive_remove_seconds: float = row(
+        AGENTS, 240.0, kinds.POSITIVE_SECONDS, "After so long in that state it is removed.", reloadable=True)
+    fr0g_ttl_seconds: float = row(
+        AGENTS, 120.0, kinds.POSITIVE_SECONDS, "A fr0g service that is not registered again for so long is critical.",
+        aliases=("SERVICE_TIMEOUT",), reloadable=True)
+    fr0g_check_interval_seconds: float = row(
+        AGENTS, 30.0, kinds.POSITIVE_SECONDS, "How often the check of a fr0g service runs that names no interval.",
+        aliases=("HEALTH_CHECK_INTERVAL",), reloadable=True)
+    codevald_max_agents: int = row(
+        AGENTS, 100, kinds.LIMIT, "How many agents of CodeValdCortex there may be that are not stopped; 0: any number.",
+        aliases=("CVXC_AGENT_MAX_INSTANCES",), reloadable=True)
+    revival_seconds: float = row(
+        AGENTS, 600.0, kinds.SECONDS, "For so long after its removal a sign of life brings an agent of OptiInfra or "
+        "the Hive back.", reloadable=True)
+    max_metadata_bytes: int = row(
+        AGENTS, 64 << 10, kinds.BYTES, "The largest metadata of an agent in one request, as compact JSON; larger is "
+        "answered 413.", reloadable=True)
+    grpc_port: int | None = row(
+        AGENTS, None, kinds.OPTIONAL_PORT, "Port of the Hive's registry over gRPC, usually 50051; 0 takes any free "
+        "one. Without it: none. Needs the extra grpc.", more_variables=("GRPC_PORT",),
+        aliases=("SERVICE_REGISTRY_PORT",))
+    grpc_bind: str = row(
+        AGENTS, "", kinds.ADDRESS, "IP address it listens on. Without it: that of the HTTP interface.",
+        aliases=("SERVICE_REGISTRY_HOST",))
+    grpc_cert_file: str = row(
+        AGENTS, "", kinds.PATH, "PEM file with the certificate of the gRPC server. Without it: plain text.")
+    grpc_key_file: str = row(AGENTS, "", kinds.PATH, "PEM file with its key.")
+    grpc_client_ca_file: str = row(
+        AGENTS, "", kinds.PATH, "PEM file with authorities; callers over gRPC must show a certificate that one of "
+        "them has signed.")
+    grpc_jwt_keys_file: str = row(
+        AGENTS, "", kinds.PATH, "PEM file with a public key, or JSON Web Key Set; each call over gRPC must bring a "
+        "token that one of these keys has signed, with a SPIFFE id as its subject. Without it: none is asked for.")
+    grpc_jwt_audience: str = row(
+        AGENTS, "", kinds.TEXT, "Audience of such tokens. Without it: service-registry.<trust domain>.",
+        aliases=("SPIFFE_JWT_AUDIENCE",))
+    grpc_trust_domain: str = row(
+        AGENTS, "neural-hive.local", kinds.TEXT, "SPIFFE trust domain of such tokens.",
+        aliases=("SPIFFE_TRUST_DOMAIN",))
+    grpc_allow: tuple[str, ...] = row(
+        AGENTS, (), kinds.RULES, "Who may call which method over gRPC: METHOD=SPIFFE ID, where * stands for any "
+        "characters, as Register=spiffe://neural-hive.local/*/sa/worker. None named: every token may call every one.")
+    hive_watch_events: int = row(
+        AGENTS, 10_000, kinds.COUNT, "Events that may wait for a reader of WatchAgents; one more cuts it off.",
+        reloadable=True)
+    hive_redis_prefix: str = row(
+        AGENTS, "neural-hive:agents", kinds.TEXT, "Events of agents are published on <this>:events in the Redis of the "
+        "store, notifications on <this>:notifications.", aliases=("ETCD_PREFIX",))
+    hive_code_metrics: bool = row(
+        AGENTS, False, kinds.BOOLEAN, "Add the metrics that the Hive's code has to those of its documentation.")
+    max_task_bytes: int = row(
+        AGENTS, 1 << 20, kinds.BYTES, "The largest body of a task for an agent; larger is answered 413.",
+        reloadable=True)
+    dialect_scope: str = row(
+        AGENTS, "all", kinds.SCOPE, "Whether the lists of OptiInfra, CodeValdCortex and the Hive show all instances or "
+        "their own: all or own.", reloadable=True)
 
     workers: int = row(
         OPERATION, 1, kinds.COUNT, "Processes that share the ports, each a whole replica on a core of its own, started "
@@ -268,6 +356,12 @@ class Settings:
     def __post_init__(self) -> None:
         if self.sidecar_min_port > self.sidecar_max_port:
             raise SettingsError("sidecar_min_port", f"{self.sidecar_min_port} is above sidecar_max_port")
+
+    @property
+    def http_ports(self) -> tuple[int, ...]:
+        """The ports to listen on: the main one, those with the same routes, and that of the fr0g shape."""
+        optional = tuple(port for port in (self.metrics_port, self.fr0g_port) if port is not None)
+        return (self.http_port, *self.extra_http_ports, *optional)
 
     @property
     def store_url(self) -> str:

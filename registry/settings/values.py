@@ -60,6 +60,14 @@ def port(text: str) -> int:
     return number
 
 
+def rule(text: str) -> str:
+    """`<method>=<caller>`, both patterns."""
+    method, mark, caller = text.partition("=")
+    if not (method.strip() and mark and caller.strip()):
+        raise ValueError(f"{text!r} is not METHOD=CALLER")
+    return f"{method.strip()}={caller.strip()}"
+
+
 def count(text: str) -> int:
     """A whole number above 0."""
     number = integer(text)

@@ -56,7 +56,7 @@ class Supervisor:
             SettingsError, LogError: a worker could not even start. OSError: a port is taken.
         """
         with ExitStack() as held:
-            ports = (self._settings.http_port, *self._settings.extra_http_ports)
+            ports = self._settings.http_ports
             self._reserved = ReservedPorts(self._settings.bind, ports)
             held.callback(self._reserved.close)
             self._selector = held.enter_context(selectors.DefaultSelector())

@@ -4,6 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import aiohttp
 from msgspec.structs import replace
 
 from registry import testing
@@ -30,6 +31,11 @@ async def exported(folder: Path) -> dict[str, tuple[str, str]]:
     async with testing.server(store=f"sqlite:///{folder}/registry.db") as server:
         consul = Client(server)
         await register(consul, Name="web", Check={"TCP": "127.0.0.1:1", "Interval": "10s"})
+        await register(consul, Name="gone")
+        await consul.send("PUT /v1/agent/service/deregister/gone")
+        async with aiohttp.ClientSession() as agents:
+            body = {"name": "a", "type": "cost", "host": "h", "port": 1}
+            await (await agents.post(f"{server.url}/agents/register", json=body)).read()
         for _ in range(3):
             await consul.send("GET /v1/status/leader")
         await server.advance(0.3)

@@ -26,8 +26,11 @@ EXAMPLES = {
     "NAME:VALUE": ("X-Rack:7", {"X-Rack": "7"}),
     "PREFIX": ("/v1/agent", "/v1/agent"),
     "NETWORK": ("10.0.0.0/8", "10.0.0.0/8"),
+    "RULE": ("Get*=spiffe://a/*", "Get*=spiffe://a/*"),
     "LEVEL": ("error", "error"),
     "FORMAT": ("json", "json"),
+    "SCOPE": ("own", "own"),
+    "SHAPE": ("fr0g", "fr0g"),
 }
 
 # A file with a password means nothing without a store of its kind: test_secrets.py has it.

@@ -38,6 +38,7 @@ async def register_service(call: Call) -> Reply:
         sidecar_ports=sidecar_ports(settings),
     )
     await call.engine.propose(command)
+    call.server.metrics.arrivals.registered(command.service.service.name)
     return Reply()
 
 
@@ -54,7 +55,10 @@ async def deregister_service(call: Call) -> Reply:
     Errors: NotFound `service`. A body is ignored.
     """
     refuse_enterprise(call)
+    record = call.engine.state.record(call.argument)
     await call.engine.propose(DeregisterLocal(call.argument))
+    if record is not None:
+        call.server.metrics.arrivals.deregistered(record.type)
     return Reply()
 
 

@@ -8,6 +8,7 @@ from registry.api.call import Call
 from registry.api.dialects.consul import agent_checks, agent_services, catalog_writes
 from registry.api.dialects.consul.agent_checks import shortened
 from registry.api.dialects.consul.errors import reply_for
+from registry.api.metrics import Metrics
 from registry.api.query import Query
 from registry.commands import (
     Deregister,
@@ -31,8 +32,9 @@ class AskedEngine:
     def __init__(self, checks=()):
         self.asked = []
         self.state = SimpleNamespace(
-            server=SimpleNamespace(datacenter="dc1"), local_check={check.id: check for check in checks}.get
-        )
+            server=SimpleNamespace(datacenter="dc1"), local_check={check.id: check for check in checks}.get,
+            record=lambda record_id: None,
+        )  # fmt: skip
 
     async def propose(self, command):
         self.asked.append(command)
@@ -50,7 +52,8 @@ async def put(handler, argument="", query="", body=b"", *, engine=None, headers=
 
     call = Call(
         method="PUT", route="", path="", argument=argument, query=Query(query), headers=headers or {}, remote="",
-        request_id="", server=SimpleNamespace(engine=engine, settings=Settings(**settings)), read_body=read,
+        request_id="", read_body=read,
+        server=SimpleNamespace(engine=engine, settings=Settings(**settings), metrics=Metrics()),
     )  # fmt: skip
     try:
         reply = await handler(call)

@@ -12,6 +12,7 @@ from registry.errors import Conflict, InvalidRequest, LogUnavailable, NotFound, 
 REGISTRY = Path(__file__).parents[4] / "registry"
 RAISERS = {"InvalidRequest", "NotFound", "Conflict", "TooLarge", "TooManyRequests", "PermissionDenied"}
 NOT_FOR_CLIENTS = {"server-identity"}  # raised at the start, before anybody listens
+OF_AGENTS = {"agents.py", "tasks.py"}  # reached through the dialects of agents alone, which have tables of their own
 
 
 def raised():
@@ -29,7 +30,8 @@ def raised():
 def test_every_reason_has_its_row():
     reasons = set(raised())
     assert {"decode", "service"} <= {reason for reason, _ in reasons}
-    missing = {(reason, file) for reason, file in reasons if reason not in TABLE and reason not in NOT_FOR_CLIENTS}
+    ours = {(reason, file) for reason, file in reasons if reason not in NOT_FOR_CLIENTS and file not in OF_AGENTS}
+    missing = {(reason, file) for reason, file in ours if reason not in TABLE}
     assert not missing
 
 

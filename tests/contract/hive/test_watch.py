@@ -1,0 +1,132 @@
+"""WatchAgents: what happens to agents, as it happens (dialects.md §5.4)."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from registry import testing
+from tests.contract.hive.hive import Hive, Watch, pb
+
+Code = grpc.StatusCode
+Kinds = pb.AgentChangeEvent
+
+
+async def test_each_thing_that_happens_is_told_once_and_in_its_order(hive: Hive) -> None:
+    before = await hive.register()
+    watch = await hive.watch()
+    agent_id = await hive.register()
+    await hive.beat(agent_id)
+    await hive.beat(agent_id, 0.4)
+    await hive.beat(agent_id, 0.4)
+    await hive.call("Deregister", pb.DeregisterRequest(agent_id=before))
+    assert await watch.told(6) == [
+        ("REGISTERED", agent_id), ("UPDATED", agent_id), ("UPDATED", agent_id), ("STATUS_CHANGED", agent_id),
+        ("UPDATED", agent_id), ("DEREGISTERED", before),
+    ]  # fmt: skip
+
+
+async def test_an_event_brings_the_agent_as_it_is_then(hive: Hive) -> None:
+    watch = await hive.watch()
+    agent_id = await hive.register(pb.GUARD, version="7")
+    now = int(hive.server.clock.now())
+    event = await watch.event()
+    assert (event.event_type, event.timestamp) == (Kinds.REGISTERED, now)
+    assert event.agent == await hive.get(agent_id)
+    await hive.server.advance(10)
+    await hive.beat(agent_id, 0.2)
+    updated, changed = await watch.event(), await watch.event()
+    assert (updated.agent.status, updated.agent.last_seen, updated.timestamp) == (pb.UNHEALTHY, now + 10, now + 10)
+    assert (changed.event_type, changed.agent.status) == (Kinds.STATUS_CHANGED, pb.UNHEALTHY)
+    await hive.call("Deregister", pb.DeregisterRequest(agent_id=agent_id))
+    gone = await watch.event()
+    assert (gone.event_type, gone.agent.agent_type, gone.agent.version) == (Kinds.DEREGISTERED, pb.GUARD, "7")
+    assert gone.agent.telemetry.success_rate == 0.2
+
+
+async def test_a_type_can_be_watched_alone(hive: Hive) -> None:
+    watch = await hive.watch(pb.SCOUT)
+    worker, scout = await hive.register(), await hive.register(pb.SCOUT)
+    await hive.beat(worker, 0.1)
+    for agent_id in (worker, scout):
+        await hive.call("Deregister", pb.DeregisterRequest(agent_id=agent_id))
+    assert await watch.told(2) == [("REGISTERED", scout), ("DEREGISTERED", scout)]
+
+
+async def test_silence_is_told_by_the_server(hive: Hive) -> None:
+    agent_id = await hive.register()
+    watch = await hive.watch()
+    await hive.server.advance(61)
+    assert await watch.told(1) == [("STATUS_CHANGED", agent_id)]
+    await hive.server.advance(240)
+    event = await watch.event()
+    assert (event.event_type, event.agent.agent_id) == (Kinds.DEREGISTERED, agent_id)
+    await hive.beat(agent_id)
+    assert await watch.told(1) == [("REGISTERED", agent_id)]
+
+
+async def test_what_other_systems_do_is_told_too(hive: Hive) -> None:
+    watch = await hive.watch()
+    await hive.rest.put("/v1/agent/service/register", {"Name": "web", "Check": {"TTL": "10s", "Status": "passing"}})
+    await hive.rest.put("/v1/agent/check/fail/service:web")
+    await hive.rest.put("/v1/agent/service/register", {"ID": "web", "Name": "other"})
+    await hive.rest.put("/v1/agent/service/deregister/web")
+    kinds = [kind for kind, _ in await watch.told(4)]
+    assert kinds == ["REGISTERED", "STATUS_CHANGED", "UPDATED", "DEREGISTERED"]
+
+
+async def test_watchers_do_not_disturb_each_other(hive: Hive) -> None:
+    first, second = await hive.watch(), await hive.watch()
+    agent_id = await hive.register()
+    first.call.cancel()
+    await hive.beat(agent_id)
+    assert await second.told(2) == [("REGISTERED", agent_id), ("UPDATED", agent_id)]
+
+
+async def test_a_watcher_that_leaves_is_forgotten(hive: Hive) -> None:
+    watch = await hive.watch()
+    assert hive.server.engine.agents.feed.watched
+    watch.call.cancel()
+    while hive.server.engine.agents.feed.watched:  # noqa: ASYNC110 - the real time of a loopback connection
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("number", [-1, 5])
+async def test_a_type_that_is_none_cannot_be_watched(hive: Hive, number: int) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await (await hive.watch(number)).event()
+    assert refused.value.code() is Code.INVALID_ARGUMENT
+
+
+async def test_a_slow_reader_is_cut_off_after_what_it_was_told() -> None:
+    async with testing.server(grpc_port=0, hive_watch_events=3, shutdown_grace_seconds=0.1) as server:
+        hive = Hive(server)
+        await hive.know_agents()
+        agent_id = await hive.register(metadata={"fat": "x" * 60_000})
+        watch = await hive.watch()
+        while server.engine.agents.feed.watched:  # beats that nobody reads fill the connection, then the queue
+            await hive.beat(agent_id)
+        told: list[tuple[str, str]] = []
+        with pytest.raises(grpc.aio.AioRpcError) as cut:
+            await _all_of(watch, told)
+        assert cut.value.code() is Code.RESOURCE_EXHAUSTED
+        assert "hive_watch_events" in (cut.value.details() or "")
+        assert len(told) >= 3
+        assert set(told) == {("UPDATED", agent_id)}
+        await hive.close()
+
+
+async def _all_of(watch: Watch, told: list[tuple[str, str]]) -> None:
+    while True:
+        told += await watch.told(1)
+
+
+async def test_watchers_are_let_go_when_the_server_stops() -> None:
+    async with testing.server(grpc_port=0) as server:
+        hive = Hive(server)
+        watch = await hive.watch()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await watch.event()
+    assert ended.value.code() is Code.UNAVAILABLE
+    assert "watch another one" in (ended.value.details() or "")  # not cut off when the grace was over
+    await hive.close()
