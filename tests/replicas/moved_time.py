@@ -15,7 +15,7 @@ from registry.log.base import Log
 from registry.log.redis.url import target_of
 
 _CALLS = ("append", "newest", "sync", "publish_outputs", "publish_snapshot", "restore", "skip")
-_DEADLINES = ("beat", "tick", "disarm", "rearm")
+_DEADLINES = ("beat", "left", "tick", "disarm", "rearm")
 
 
 class MovedTime:
