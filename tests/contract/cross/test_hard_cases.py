@@ -184,6 +184,7 @@ async def test_m24_the_limit_of_agents_counts_none_of_other_systems(rest: RestCl
     assert await codevald(rest)
 
 
+@pytest.mark.timeout(60)  # a quarter of an hour goes by in steps of 0.25 s, each of which asks the store
 async def test_m25_a_removed_agent_that_beats_is_back_in_every_dialect(rest: RestClient) -> None:
     agent_id = await optiinfra(rest, metadata={"a": [1]})
     await rest.server.advance(120)

@@ -72,7 +72,7 @@ class Hive:
 
     async def register(self, kind: Any = pb.WORKER, capabilities: Any = ("code",), **fields: Any) -> str:
         """Register an agent a moment after the one before, so that lists are in this order; its id."""
-        await self.server.advance(0.01)
+        await self.server.advance(0.2)
         request = pb.RegisterRequest(agent_type=kind, capabilities=capabilities, **fields)
         return str((await self.call("Register", request)).agent_id)
 

@@ -196,6 +196,7 @@ async def test_an_agent_that_fails_but_lives_is_not_removed(hive: Hive) -> None:
     assert await hive.status(agent_id) == "UNHEALTHY"
 
 
+@pytest.mark.timeout(60)  # a quarter of an hour goes by in steps of 0.25 s, each of which asks the store
 async def test_a_beat_brings_a_removed_agent_back_for_ten_minutes(hive: Hive) -> None:
     agent_id = await hive.register(version="3")
     await hive.server.advance(310)

@@ -175,6 +175,7 @@ async def test_a_silent_agent_is_unreachable_at_46_s_and_gone_at_106_s(rest: Res
         assert await status(rest, agent_id) == expected
 
 
+@pytest.mark.timeout(60)  # a quarter of an hour goes by in steps of 0.25 s, each of which asks the store
 async def test_a_beat_brings_an_agent_back_for_ten_minutes(rest: RestClient) -> None:
     agent_id = await registered(rest)
     await rest.server.advance(120)
