@@ -181,6 +181,11 @@ TABLES: dict[Topic, Callable[[State], Any]] = {
     topics.PEERS: lambda state: [],
     topics.LOCAL_SERVICES: State.local_services,
     topics.LOCAL_CHECKS: State.local_checks,
+    topics.USAGE: State.usage,
+    topics.SESSIONS: lambda state: list(state.sessions.rows.values()),
+    topics.PREPARED: lambda state: list(state.prepared.rows.values()),
+    topics.EVENTS: lambda state: state.events,
+    topics.COORDINATES: lambda state: list(state.coordinates.values()),
     topics.MEMBERS: lambda state: (state.server, state.members, state.holder),
 }
 
@@ -198,13 +203,18 @@ NAMED: dict[str, Callable[[State, str], Any]] = {
     topics.STATE: State.checks_in_state,
     topics.STATE_BY_NODE: lambda state, name: _green_checks(state, state.checks_in_state(name)),
     topics.LOCAL_SERVICE: State.local_service,
+    topics.SESSION: lambda state, session_id: state.sessions.rows.get(session_id),
+    topics.PREPARED_ONE: lambda state, query_id: state.prepared.rows.get(query_id),
+    topics.COORDINATE: lambda state, name: state.coordinates.get(name),
+    topics.KEY: lambda state, name: state.kv.pairs.get(topics.key_of(name)),
+    topics.KEYS_UNDER: lambda state, name: list(state.kv.under(topics.key_of(name))),
 }
 
 
 def about(topic: Topic, **fields: Any) -> Question:
     """The question that is asked on a topic; one about a missing node is never kept, as at the edge."""
     kind, name = topic
-    if not name:
+    if topic in TABLES:
         return asked(topic, TABLES[topic], **fields)
     query = NAMED[kind]
     return asked(topic, lambda state: query(state, name), **{"keep": kind != topics.MISSING_NODE, **fields})

@@ -9,19 +9,29 @@ proposes keeps to the level of the state (`RaiseLevel`), which is what every mem
 import msgspec
 
 from registry.commands import (
+    ChangeKey,
     Command,
+    CreateSession,
+    DeletePrepared,
+    EndSession,
     FinishTask,
+    FireEvent,
     MoveAgent,
+    PutCoordinate,
+    PutPrepared,
     RegisterAgent,
     RemoveAgent,
+    SetAutopilot,
     SetMembers,
     SubmitTask,
+    Transact,
     UpdateAgent,
     UpdateCheck,
 )
 from registry.errors import LogCorrupt, LogTooNew
 
-LEVEL = 3  # the highest level this program reads and writes
+LEVEL = 4  # the highest level this program reads and writes
+COORDINATION_LEVEL = 4  # from which on a log holds keys, sessions and what else coordinates
 AGENTS_LEVEL = 3  # from which on a log holds agents
 MEMBERS_LEVEL = 2  # from which on a log holds its members, and results of checks say who found them
 
@@ -33,6 +43,10 @@ _PREFIX = tuple(bytes([level]) for level in range(LEVEL + 1))
 def level_of(command: Command) -> int:
     """The least level that a program must know to take the command in as it was meant."""
     match command:
+        case ChangeKey() | Transact() | CreateSession() | EndSession():
+            return COORDINATION_LEVEL
+        case PutPrepared() | DeletePrepared() | FireEvent() | PutCoordinate() | SetAutopilot():
+            return COORDINATION_LEVEL
         case RegisterAgent() | UpdateAgent() | MoveAgent() | RemoveAgent() | SubmitTask() | FinishTask():
             return AGENTS_LEVEL
         case SetMembers():

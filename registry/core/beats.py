@@ -88,7 +88,7 @@ class Beats:
         What changes nothing is taken while the store is away too.
         """
         try:
-            return await self._writes.propose(news)
+            return (await self._writes.propose(news)).stored
         except Behind:
             raise
         except LogUnavailable:

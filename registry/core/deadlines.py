@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from registry.commands import (
     Command,
+    CreateSession,
     DeregisterLocal,
     DeregisterLocalCheck,
+    EndSession,
     ExpireTtl,
     MoveAgent,
     Reap,
@@ -42,6 +44,11 @@ def member_of(node: str, check_id: str) -> str:
     return f"c\0{fold(node)}\0{fold(check_id)}"
 
 
+def session_member(session_id: str) -> str:
+    """The name of a session's deadline in the log."""
+    return f"s\0{session_id}"
+
+
 def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
     """The deadlines that a command starts anew, and those it ends."""
     match command:
@@ -58,6 +65,10 @@ def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
                 return ()
             of_services = (arm for one in services for arm in _of_registration(state, one))
             return (*of_services, *(arm for check in checks for arm in _arm(state, check)))
+        case CreateSession(session=session):
+            return (Arm(session_member(session.id), session.expires_ns / 1e9),) if session.expires_ns else ()
+        case EndSession(session_id=session_id):
+            return (Arm(session_member(fold(session_id)), None),)
         case DeregisterLocalCheck(check_id=check_id) if check_id not in state.local_check_ids:
             return ()
         case DeregisterLocalCheck(check_id=check_id) | ExpireTtl(check_id=check_id):
@@ -153,14 +164,19 @@ def full_periods(state: State) -> Iterator[tuple[str, float]]:
 
     A check that has run out, or was reported critical, waits for its next sign of life.
     """
+    for session in state.sessions.rows.values():
+        if session.expires_ns:
+            yield session_member(session.id), session.expires_ns / 1e9
     for check in state.local_checks():
         seconds = period_seconds(state, check)
         if seconds > 0 and not check.critical_at:
             yield member_of(check.node, check.id), seconds
 
 
-def expiry_of(state: State, due: Due) -> ExpireTtl:
-    """What to propose for a deadline that has passed; void, but it ends the deadline, when its check is gone."""
+def expiry_of(state: State, due: Due) -> ExpireTtl | EndSession:
+    """What to propose for a deadline that has passed; void, but it ends the deadline, when its object is gone."""
+    if due.member.startswith(session_member("")):
+        return EndSession(due.member.removeprefix(session_member("")))
     _, node, key = due.member.split("\0", 2)  # an id may hold anything
     check = state.checks.get(node, {}).get(key)
     if check is None or check.local is None:

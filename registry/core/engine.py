@@ -23,6 +23,8 @@ from registry.core.beats import Beats
 from registry.core.housekeeping import Housekeeping
 from registry.core.observer import Observer
 from registry.core.recovery import apply_entry, state_of
+from registry.core.restoring import Restoring
+from registry.core.sessions import Sessions
 from registry.core.snapshots import Snapshots
 from registry.core.topics import Answer, Question, Topics
 from registry.core.writes import Writes
@@ -49,6 +51,7 @@ class Options(Struct, frozen=True, kw_only=True):
     answers_bytes: int = 64 << 20
     max_parked_readers: int = 50_000
     max_name_characters: int = 1_024
+    session_expiry_factor: float = 2.0
 
 
 class Engine:
@@ -97,6 +100,8 @@ class Engine:
             log, clock, self._writes, self._beats, self.topics, self.observer,
             minimum_seconds=self.options.deregister_critical_minimum_seconds, level=level,
         )  # fmt: skip
+        self.sessions = Sessions(log, self._writes, expiry_factor=self.options.session_expiry_factor)
+        self._restoring = Restoring(log, self._writes)
         self.agents = Agents(log, clock, self._writes, self._beats, self.topics)
         self._tasks: list[asyncio.Task[None]] = []
         self._keeping: asyncio.Task[None] | None = None
@@ -242,8 +247,8 @@ class Engine:
 
     # Writes
 
-    async def propose(self, command: Command) -> None:
-        """Make a write durable and part of the state; returns when this process shows it.
+    async def propose(self, command: Command) -> Any:
+        """Make a write durable and part of the state; returns its result when this process shows it.
 
         A write that changes nothing, with nothing in flight on what it was judged against, is answered
         without an entry and without an index.
@@ -253,7 +258,7 @@ class Engine:
             LogUnavailable: it is not stored, or (`unknown`) nobody can tell.
             TooManyRequests: too many writes wait already. TooLarge: `name-limit`, a name is too long.
         """
-        await self._writes.propose(command)
+        return (await self._writes.propose(command)).result
 
     async def beat(self, check_id: str, status: str, output: str) -> None:
         """Take a sign of life for a local TTL check: its status, its text, and a new period.
@@ -280,6 +285,21 @@ class Engine:
             since: the elapsed time at which the run was due, for the figures.
         """
         self._beats.report(check_id, create_index, status, output, since)
+
+    # The state as a whole
+
+    async def restore(self, state: State) -> int:
+        """Put a state from elsewhere in the place of everything, for all processes on the log; returns its index.
+
+        They go on being the server they are (`state/adoption.py`). The call returns when this process shows the new
+        state; every reader that waits is answered, every TTL has its whole period again. No index goes back.
+
+        Args:
+            state: nobody else uses it, nor the caller any more.
+        Raises:
+            LogUnavailable: it is not stored, or (`unknown`) nobody can tell, or it is and is not shown yet.
+        """
+        return await self._restoring.restore(state)
 
     # What the log says
 
@@ -360,7 +380,7 @@ class Engine:
 
     def _apply(self, entries: list[Entry]) -> None:
         changes, state = Changes(), self._coming or self.state
-        settled: list[tuple[OwnId, RequestError | LogUnavailable | None]] = []
+        settled: list[tuple[OwnId, RequestError | LogUnavailable | None, Any]] = []
         for entry in entries:
             if entry.index <= state.applied:
                 continue
@@ -368,19 +388,19 @@ class Engine:
                 state.advance(entry.index, entry.time, changes)
                 self.observer.recovered(entry.index)
                 if self._proposals.find(entry.own_id) is not None:
-                    settled.append((entry.own_id, LogUnavailable("the log passes over the write", unknown=True)))
+                    settled.append((entry.own_id, LogUnavailable("the log passes over the write", unknown=True), None))
                 continue
             proposal = self._proposals.find(entry.own_id)
             changes.instances.clear()
             command = proposal.command if proposal is not None else None
-            refusal = apply_entry(state, entry, command, changes, self.log_level)
+            applied = apply_entry(state, entry, command, changes, self.log_level)
             if self.agents.feed.watched and self._coming is None:
                 self.agents.feed.applied(state, changes.instances)
             if self._agents_changed is not None and changes.instances and self._coming is None:
                 self._agents_changed(changes.instances)
             if proposal is not None:
-                settled.append((entry.own_id, refusal))
-                proposal.context.run(self.observer.applied, entry.index, proposal.command, refusal)
+                settled.append((entry.own_id, applied.refusal, applied.result))
+                proposal.context.run(self.observer.applied, entry.index, proposal.command, applied.refusal)
         if self._coming is not None:
             self._show_coming()
         elif changes:
@@ -389,8 +409,8 @@ class Engine:
                 self._checks_changed(None if MEMBERS in changes.topics else changes.checks)
             if self._agents_changed is not None and MEMBERS in changes.topics:
                 self._agents_changed(None)
-        for own_id, error in settled:
-            self._proposals.settle(own_id, error)
+        for own_id, error, result in settled:
+            self._proposals.settle(own_id, error, result)
         if not self._stopping:
             self._snapshots.consider(state)
 

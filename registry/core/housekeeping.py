@@ -1,4 +1,4 @@
-"""What one process does for all: TTLs that have run out, services critical for too long, who the members are.
+"""What one process does for all: TTLs and sessions that have run out, services critical for too long, the members.
 
 Owns the beat of a quarter second. Whether this process is the one is the log's to say (`log.base.Group`). That a
 TTL has run out is decided while its record is stored, by the record's condition, so a beat that comes in time
@@ -8,11 +8,11 @@ always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 from functools import partial
 
 from registry.clock import Clock, sleep
-from registry.commands import RaiseLevel, SetMembers
+from registry.commands import EndSession, RaiseLevel, SetMembers
 from registry.commands.codec import MEMBERS_LEVEL
 from registry.core import deadlines
 from registry.core.beats import Beats
-from registry.core.keys import MEMBERS_KEY, check_key
+from registry.core.keys import MEMBERS_KEY, check_key, session_key
 from registry.core.observer import Observer
 from registry.core.topics import Topics
 from registry.core.writes import Writes
@@ -113,6 +113,9 @@ class Housekeeping:
     def _expire(self, due: Due, passed_at: float) -> None:
         """A TTL has run out at `passed_at` (elapsed), unless a beat comes before the record is stored."""
         command = deadlines.expiry_of(self._state, due)
+        if isinstance(command, EndSession):
+            self._end_session(command, due)
+            return
         if self._writes.proposals.touch(check_key(self._state.server.node, command.check_id)):
             return
         check = self._state.local_check(command.check_id)
@@ -131,6 +134,15 @@ class Housekeeping:
                 self._beats.lay(command.check_id, expired_output(command.last_output))
 
         self._writes.when_shown(proposal, show)
+
+    def _end_session(self, command: EndSession, due: Due) -> None:
+        """A session was not renewed in time, unless it is before the record is stored."""
+        if self._writes.proposals.touch(session_key(command.session_id)):
+            return
+        known = command.session_id in self._state.sessions.rows
+        proposal = self._writes.submit(command, Condition(due.member, due.score))
+        if proposal is not None and known:
+            self._writes.when_shown(proposal, self._observer.session_expired)
 
     def _reap(self, tick: Tick) -> None:
         for reap in deadlines.reaps(self._state, tick.time, tick.armed_at, self._minimum_seconds):

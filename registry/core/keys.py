@@ -6,12 +6,16 @@ Used to tell that nothing is in flight on what a write is judged against (`Engin
 from collections.abc import Iterable, Iterator
 
 from registry.commands import (
+    ChangeKey,
     Command,
+    CreateSession,
     Deregister,
     DeregisterLocal,
     DeregisterLocalCheck,
+    EndSession,
     ExpireTtl,
     FinishTask,
+    KeyOp,
     LocalService,
     MoveAgent,
     RaiseLevel,
@@ -23,6 +27,7 @@ from registry.commands import (
     SetMaintenance,
     SetMembers,
     SubmitTask,
+    Transact,
     UpdateAgent,
     UpdateCheck,
 )
@@ -33,6 +38,7 @@ from registry.model.service import Instance
 
 WriteKey = tuple[str, ...]
 
+ALL_KEYS: WriteKey = ("k", "*", "")  # more of the KV store than one key
 MEMBERS_KEY: WriteKey = ("m", "")  # who the replicas are and what they understand
 
 
@@ -54,6 +60,10 @@ def check_key(node: str, check_id: str) -> WriteKey:
 def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
     """Everything the command writes; one that may touch more than it names writes its whole node."""
     match command:
+        case ChangeKey(op=KeyOp(verb="delete-tree")):  # keys come first: they are written most often
+            return (ALL_KEYS, node_key(own_node))
+        case ChangeKey(op=op):
+            return (pair_key(op.key),)
         case UpdateCheck(check_id=check_id) | DeregisterLocalCheck(check_id=check_id) | ExpireTtl(check_id=check_id):
             return (check_key(own_node, check_id),)
         case RegisterLocal(service=service, sidecar=sidecar):
@@ -78,6 +88,10 @@ def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
             return _agent(own_node, service_id)
         case SubmitTask(service_id=service_id) | FinishTask(service_id=service_id):
             return (service_key(own_node, service_id),)
+        case Transact() | CreateSession():
+            return (ALL_KEYS, node_key(own_node))
+        case EndSession(session_id=session_id):
+            return (session_key(session_id), ALL_KEYS)
         case SetMembers() | RaiseLevel():
             return (MEMBERS_KEY,)
         case DeregisterLocal():
@@ -85,8 +99,20 @@ def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
     return (node_key(own_node),)
 
 
+def pair_key(key: bytes) -> WriteKey:
+    """One key of the KV store."""
+    return ("k", key.decode("latin-1"))
+
+
+def session_key(session_id: str) -> WriteKey:
+    """One session."""
+    return ("session", fold(session_id))
+
+
 def longest_name(command: Command, keys: Iterable[WriteKey]) -> str:
-    """The longest of the names and ids that a command brings."""
+    """The longest of the names and ids that a command brings; keys of the KV store have no limit."""
+    if isinstance(command, ChangeKey | Transact):
+        return ""
     longest = max((part for key in keys for part in key), key=len)
     match command:
         case (

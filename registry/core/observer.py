@@ -26,6 +26,9 @@ class Observer:
     def expired(self) -> None:
         """A check is critical because its TTL has run out."""
 
+    def session_expired(self) -> None:
+        """A session has ended because it was not renewed."""
+
     def reaped(self) -> None:
         """An instance is gone because a check of it was critical for too long."""
 

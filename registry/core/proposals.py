@@ -7,6 +7,7 @@ meanwhile is the next batch (group commit). What a write means is not its busine
 import asyncio
 from collections import Counter, deque
 from contextvars import copy_context
+from typing import Any
 
 from registry.clock import Clock
 from registry.commands import Command
@@ -28,7 +29,7 @@ class Proposal:
     __slots__ = ("command", "context", "future", "keys", "record", "void")
 
     def __init__(
-        self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[None]"
+        self, command: Command, record: Record, keys: tuple[WriteKey, ...], future: "asyncio.Future[Any]"
     ) -> None:
         self.command = command
         self.record = record
@@ -37,12 +38,12 @@ class Proposal:
         self.context = copy_context()  # what is told of the write is told as part of his request
         self.void = False  # its condition did not hold: nothing was stored
 
-    def settle(self, error: Exception | None) -> None:
+    def settle(self, error: Exception | None, result: object = None) -> None:
         """Tell the caller, if it still waits; a caller that has gone away changes nothing."""
         if self.future.done():
             return
         if error is None:
-            self.future.set_result(None)
+            self.future.set_result(result)
         else:
             self.future.set_exception(error)
 
@@ -147,11 +148,11 @@ class Proposals:
         for position in range(count):
             self._settle((number, position), error)
 
-    def _settle(self, own: tuple[int, int], error: Exception | None) -> None:
+    def _settle(self, own: tuple[int, int], error: Exception | None, result: object = None) -> None:
         proposal = self._pending.pop(own, None)
         if proposal is not None:
             self._release(proposal)
-            proposal.settle(error)
+            proposal.settle(error, result)
 
     def find(self, own_id: OwnId) -> Proposal | None:
         """The write that an entry of the log is; None if it is not one of ours, or given up already."""
@@ -159,9 +160,9 @@ class Proposals:
             return None
         return self._pending.get((own_id.batch, own_id.position))
 
-    def settle(self, own_id: OwnId, refusal: RequestError | LogUnavailable | None) -> None:
+    def settle(self, own_id: OwnId, refusal: RequestError | LogUnavailable | None, result: object) -> None:
         """Tell the caller of a write that was applied. Until then the write counts as on its way."""
-        self._settle((own_id.batch, own_id.position), refusal)
+        self._settle((own_id.batch, own_id.position), refusal, result)
 
     def swallow(self, error: LogUnavailable) -> None:
         """Give up every write that is in the log but not applied."""

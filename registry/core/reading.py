@@ -8,5 +8,6 @@ from registry.core.topics import Answer, Question
 from registry.log.base import Contact
 from registry.state.queries import tags_by_service
 from registry.state.store import State
+from registry.state.transactions import look_up_all
 
-__all__ = ["Answer", "Contact", "Question", "State", "digest_of", "tags_by_service"]
+__all__ = ["Answer", "Contact", "Question", "State", "digest_of", "look_up_all", "tags_by_service"]

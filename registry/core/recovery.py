@@ -3,6 +3,8 @@
 Owns what a batch that `follow` yields does to the state. Nothing here waits for anything.
 """
 
+from typing import Any, NamedTuple
+
 from registry.commands import Command, RaiseLevel
 from registry.commands.codec import LEVEL, decoded, newer_level
 from registry.errors import LogCorrupt, LogError, LogTooNew, RequestError
@@ -37,9 +39,14 @@ def state_of(reset: Reset, level: int = LEVEL) -> State:
     return state
 
 
-def apply_entry(
-    state: State, entry: Entry, command: Command | None, changes: Changes, level: int = LEVEL
-) -> RequestError | None:
+class Applied(NamedTuple):
+    """What became of a command: its result, or the state's refusal."""
+
+    result: Any = None
+    refusal: RequestError | None = None
+
+
+def apply_entry(state: State, entry: Entry, command: Command | None, changes: Changes, level: int = LEVEL) -> Applied:
     """Take one entry in; a refusal by the state is an outcome, anything else stops the process.
 
     Args:
@@ -59,12 +66,11 @@ def apply_entry(
     if isinstance(command, RaiseLevel) and command.level > level:
         raise LogTooNew(f"record {entry.index} of the log: {newer_level(command.level, level)}")
     try:
-        state.apply(entry.index, entry.time, command, changes)
+        return Applied(state.apply(entry.index, entry.time, command, changes))
     except RequestError as refusal:
-        return refusal
+        return Applied(refusal=refusal)
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ApplyFailed(entry.index, f"{type(error).__name__}: {error}") from error
-    return None
 
 
 def _way_past(index: int) -> str:

@@ -13,14 +13,14 @@ Source: common.md §8 (what a blocking query may and may not do); `DESIGN.md` §
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 from registry.clock import Clock, TimerHandle
 from registry.errors import TooManyRequests
-from registry.model.topic import Topic
+from registry.model.topic import KEYS_UNDER, Topic, of_key
 from registry.state.changes import Changes
 from registry.state.store import State
 
@@ -118,6 +118,7 @@ class Topics:
         self._bytes_limit = answers_bytes
         self._max_parked = max_parked
         self._watched: dict[Topic, _Watched] = {}
+        self._prefix_lengths: Counter[int] = Counter()  # of the prefixes of keys that are watched
         self._order: deque[Answer] = deque()  # second chance, oldest first
         self._kept = 0
         self.remembered: dict[Hashable, Any] = {}  # requests → how they are answered, while the answer lives
@@ -154,10 +155,18 @@ class Topics:
         rows = question.query(self.state)
         answer = Answer(question.topic, question.key, index, question.encode(rows))
         if question.keep and (watched is not None or self.state.has(question.topic)):
-            self._keep(watched or self._watched.setdefault(question.topic, _Watched()), answer)
+            self._keep(watched or self._watch(question.topic), answer)
         else:
             answer.live = False
         return answer
+
+    def _watch(self, topic: Topic) -> _Watched:
+        watched = self._watched.get(topic)
+        if watched is None:
+            watched = self._watched[topic] = _Watched()
+            if topic[0] == KEYS_UNDER:
+                self._prefix_lengths[len(topic[1])] += 1
+        return watched
 
     def _keep(self, watched: _Watched, answer: Answer) -> None:
         if len(watched.answers) >= self._answers_per_topic:
@@ -210,8 +219,10 @@ class Topics:
         if watched.answers and not self.state.has(topic):
             for answer in list(watched.answers.values()):
                 self._drop_answer(watched, answer)
-        if not watched.answers:
-            self._watched.pop(topic, None)
+        if not watched.answers and self._watched.pop(topic, None) is not None and topic[0] == KEYS_UNDER:
+            self._prefix_lengths[len(topic[1])] -= 1
+            if not self._prefix_lengths[len(topic[1])]:
+                del self._prefix_lengths[len(topic[1])]
 
     # Waiting
 
@@ -229,7 +240,7 @@ class Topics:
             return answer, False
         self._refuse_too_many()
         waiter = Waiter(asyncio.get_running_loop().create_future(), min_index, answer)
-        watched = self._watched.setdefault(question.topic, _Watched())
+        watched = self._watch(question.topic)
         _, waiters = watched.waiters.setdefault(question.key, (question, {}))
         waiters[waiter] = None
         waiter.timer = self._clock.call_later(seconds, waiter.expire)
@@ -260,7 +271,7 @@ class Topics:
         """
         self._refuse_too_many()
         looker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        watched = self._watched.setdefault(topic, _Watched())
+        watched = self._watch(topic)
         watched.lookers[looker] = None
         timer = self._clock.call_later(seconds, partial(resolve, looker))
         self.parked += 1
@@ -276,7 +287,7 @@ class Topics:
 
     def changed(self, changes: Changes) -> None:
         """Drop what the changes spoiled and answer those who waited for it: one encoding for each key."""
-        for topic in self._watched.copy() if changes.everything else changes.topics:
+        for topic in self._watched.copy() if changes.everything else self._touched(changes):
             watched = self._watched.get(topic)
             if watched is None:
                 continue
@@ -288,6 +299,19 @@ class Topics:
             for question, waiters in watched.waiters.values():
                 self._wake(question, waiters, everybody=changes.everything)
             self._sweep(topic, watched)
+
+    def _touched(self, changes: Changes) -> Iterable[Topic]:
+        """The topics that the changes touch; of the prefixes above a key those that somebody watches."""
+        if not changes.keys:
+            return changes.topics
+        found = dict(changes.topics)
+        for key in changes.keys:
+            _, name = topic = of_key(key)
+            found[topic] = None
+            for length in self._prefix_lengths:
+                if length <= len(name):
+                    found[(KEYS_UNDER, name[:length])] = None
+        return found
 
     def _wake(self, question: Question, waiters: dict[Waiter, None], *, everybody: bool) -> None:
         waiting = [waiter for waiter in waiters if not waiter.future.done()]

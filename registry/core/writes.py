@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from typing import Any, NamedTuple
 
 from registry.clock import Clock
 from registry.commands import Command
@@ -27,6 +28,13 @@ CATCH_UP_SECONDS = 1.0  # a replica this far behind the store answers nothing th
 
 class Behind(LogUnavailable):
     """The store answers, but this process has not taken in what it holds."""
+
+
+class Written(NamedTuple):
+    """What became of a write that was accepted: whether it took an entry, and the command's result."""
+
+    stored: bool
+    result: Any
 
 
 class Writes:
@@ -53,24 +61,23 @@ class Writes:
         """What this process shows."""
         return self._topics.state
 
-    async def propose(self, command: Command) -> bool:
-        """As `Engine.propose`; whether it took an entry."""
+    async def propose(self, command: Command) -> Written:
+        """As `Engine.propose`."""
         keys = keys_of(command, self.state.server.node)
         name = longest_name(command, keys)
         if len(name) > self._max_name_characters:
             raise TooLarge("name-limit", size=len(name), limit=self._max_name_characters)
-        await self._understood(level_of(command))
+        await self.understood(level_of(command))
         if (
             self._superfluous(command, keys)
             and (not self._log.shared or await self._confirmed(command, keys))
             and await self._beaten(command)
         ):
             self._observer.skipped(command)
-            return False
-        await self.enqueue(command, keys).future
-        return True
+            return Written(stored=False, result=self.state.foregone(command))
+        return Written(stored=True, result=await self.enqueue(command, keys).future)
 
-    async def _understood(self, level: int) -> None:
+    async def understood(self, level: int) -> None:
         """Wait until the members understand commands of this level, which they have not said yet after a start."""
         if not self._log.shared or level <= self.state.level:
             return
@@ -129,14 +136,14 @@ class Writes:
         proposal.future.add_done_callback(self._submitted)
         return proposal
 
-    def _submitted(self, future: "asyncio.Future[None]") -> None:
+    def _submitted(self, future: "asyncio.Future[Any]") -> None:
         if not future.cancelled() and (error := future.exception()) is not None:
             self._observer.trouble(str(error))
 
     def when_shown(self, proposal: Proposal, then: Callable[[], None]) -> None:
         """Call `then` once this process shows the write; never if it is refused, left out or lost."""
 
-        def shown(done: "asyncio.Future[None]") -> None:
+        def shown(done: "asyncio.Future[Any]") -> None:
             if not done.cancelled() and done.exception() is None and not proposal.void:
                 then()
 
@@ -153,15 +160,18 @@ class Writes:
         if self._log.shared:
             await self.caught_up(await self._log.sync())
 
-    async def caught_up(self, index: int) -> None:
+    async def caught_up(self, index: int, seconds: float = CATCH_UP_SECONDS) -> None:
         """Wait until the state shows the entry of this index, which may be another process's.
+
+        Args:
+            seconds: for how long to wait where the log is shared.
 
         Raises:
             LogUnavailable: the engine stops before it does. Behind: this process stays behind a shared log.
         """
         if self.state.applied >= index:
             return
-        until = self._clock.elapsed() + CATCH_UP_SECONDS
+        until = self._clock.elapsed() + seconds
         while self.state.applied < index:
             if self.ended:
                 raise LogUnavailable(self.ended)

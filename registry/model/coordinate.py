@@ -8,6 +8,8 @@ import math
 
 from msgspec import Struct
 
+DIMENSIONS = 8  # of the space that all coordinates are in
+
 
 class Coordinate(Struct, frozen=True, gc=False, omit_defaults=True):
     """A point in seconds of round-trip time, with the height of the last hop and an adjustment."""
@@ -23,3 +25,14 @@ def distance_seconds(one: Coordinate, other: Coordinate) -> float:
     raw = math.dist(one.vec, other.vec) + one.height + other.height
     adjusted = raw + one.adjustment + other.adjustment
     return adjusted if adjusted > 0 else raw
+
+
+class NodeCoordinate(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Where a node is in one segment of the network; `node` as the update spelled it."""
+
+    node: str
+    segment: str
+    coordinate: Coordinate
+
+
+ORIGIN = Coordinate((0.0,) * DIMENSIONS, error=1.5, height=0.00001)  # of a node that has measured nothing yet

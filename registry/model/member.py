@@ -13,7 +13,7 @@ class Member(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `name` tells replicas of one node apart where somebody gave them names, else it is empty. `address` and
     `port` are those of its own HTTP interface; `level` is the highest command version it understands,
-    `version` the program's.
+    `version` the program's, `since` when its process began (Unix seconds).
     """
 
     id: str
@@ -22,6 +22,7 @@ class Member(Struct, frozen=True, gc=False, omit_defaults=True):
     port: int = 0
     level: int = 1
     version: str = ""
+    since: float = 0.0
 
     def encoded(self) -> bytes:
         """The bytes a replica announces (`Group.announce`)."""

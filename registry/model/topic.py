@@ -19,6 +19,11 @@ GATEWAYS: Topic = ("gateways", "")  # nothing yet: no config entry binds a gatew
 PEERS: Topic = ("peers", "")  # nothing yet: there are no peers
 LOCAL_SERVICES: Topic = ("local-services", "")  # rows written through the agent's interface
 LOCAL_CHECKS: Topic = ("local-checks", "")
+SESSIONS: Topic = ("sessions", "")  # a session begins or ends
+PREPARED: Topic = ("prepared", "")  # prepared queries
+EVENTS: Topic = ("events", "")  # user events; their index is no index of the log
+COORDINATES: Topic = ("coordinates", "")
+USAGE: Topic = ("usage", "")  # service and node rows; its index moves when there are more or fewer instances
 MEMBERS: Topic = ("members", "")  # the replicas, who keeps house, and the server's own identity
 
 # One per name.
@@ -35,3 +40,23 @@ SERVICE_CHECKS_BY_NODE = "service-checks-by-node"  # the same and the node rows
 STATE = "state"  # check rows in one state, entering, leaving or changing
 STATE_BY_NODE = "state-by-node"
 LOCAL_SERVICE = "local-service"  # one local row, by exact id: agent/service/:id
+SESSION = "session"  # one session, by id
+PREPARED_ONE = "prepared-query"  # one prepared query, by id
+COORDINATE = "coordinate"  # one node's
+KEY = "key"  # one key of the KV store; its bytes are the characters of the name
+KEYS_UNDER = "keys-under"  # all keys with a prefix; woken by each of them, so only prefixes that are watched are known
+
+
+def of_key(key: bytes) -> Topic:
+    """The topic of one key."""
+    return (KEY, key.decode("latin-1"))
+
+
+def of_prefix(prefix: bytes) -> Topic:
+    """The topic of all keys that begin so."""
+    return (KEYS_UNDER, prefix.decode("latin-1"))
+
+
+def key_of(name: str) -> bytes:
+    """The key or prefix that the name of such a topic stands for."""
+    return name.encode("latin-1")

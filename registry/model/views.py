@@ -1,5 +1,6 @@
 """Rows as they are read together. Nothing here is stored."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from registry.model.check import Check
@@ -20,6 +21,18 @@ class Entry(NamedTuple):
     node: Node
     instance: Instance
     checks: tuple[Check, ...]
+
+
+class Usage(NamedTuple):
+    """How much of the catalog is used. `by_kind` counts instances of each kind, and the mesh-native ones of any
+    as `connect-native`.
+    """
+
+    nodes: int
+    services: int
+    instances: int
+    servers: int
+    by_kind: Mapping[str, int]
 
 
 class NodeView(NamedTuple):

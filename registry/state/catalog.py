@@ -87,9 +87,9 @@ def register(rows: Rows, index: int, time: float, command: Register) -> None:
     if write_node:
         rows.write_node(index, node)
     if command.service is not None:
-        _write_instance(rows, index, command.service)
+        put_instance(rows, index, command.service)
     for check in command.checks:
-        _write_check(rows, index, time, check)
+        put_check(rows, index, time, check)
 
 
 def unchanged(rows: Rows, command: Register) -> bool:
@@ -154,14 +154,22 @@ def _refuse_foreign_checks(rows: Rows, key: str, command: Register) -> None:
 
 def _refuse_unstorable(command: Register) -> None:
     """The rules that Consul applies while writing, after those about the node."""
-    service = command.service
-    if service is not None:
-        problem = meta_problem(service.meta, service.kind)
-        if problem is not None:
-            raise InvalidRequest("stored-meta", node=command.node.name, service=service.id, problem=problem)
+    if command.service is not None:
+        refuse_unstorable(command.service)
     for check in command.checks:
         if not check.id:
             raise InvalidRequest("check-without-id", node=command.node.name)
+
+
+def refuse_unstorable(service: Instance) -> None:
+    """The same for an instance.
+
+    Raises:
+        InvalidRequest: `stored-meta`.
+    """
+    problem = meta_problem(service.meta, service.kind)
+    if problem is not None:
+        raise InvalidRequest("stored-meta", node=service.node, service=service.id, problem=problem)
 
 
 def _renamed(rows: Rows, node: Node, same_name: Node | None) -> Node | None:
@@ -194,7 +202,8 @@ def _reserved(reason: str, node: Node, owner: Node) -> Conflict:
     )  # fmt: skip
 
 
-def _write_instance(rows: Rows, index: int, service: Instance) -> None:
+def put_instance(rows: Rows, index: int, service: Instance) -> None:
+    """Write an instance of a node that is there, unless the catalog would see no change."""
     old = rows.instances.get(fold(service.node), {}).get(fold(service.id))
     if old is None:
         rows.write_instance(index, service)
@@ -212,7 +221,8 @@ def _with_service(rows: Rows, check: Check) -> Check:
     return replace(check, service_name=owner.name, service_tags=owner.tags)
 
 
-def _write_check(rows: Rows, index: int, time: float, check: Check) -> None:
+def put_check(rows: Rows, index: int, time: float, check: Check) -> None:
+    """Write a check whose node and instance are there, unless the catalog would see no change."""
     new = _with_service(rows, check)
     old = rows.checks.get(fold(new.node), {}).get(fold(new.id))
     if old is None:

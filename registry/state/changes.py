@@ -11,17 +11,20 @@ from registry.model.topic import Topic
 class Changes:
     """Topics touched, in order and once each; `everything` after a reset, when no list would do.
 
+    `keys` are those of the KV store, which stand for their own topics and for those of the prefixes above them.
+
     `checks` are the local checks that were written or removed, as (folded node, folded id); `instances` those of which
     anything that an agent's view shows may differ, "" as the id for all of a node; true where a sign of life was taken.
     """
 
-    __slots__ = ("checks", "everything", "instances", "topics")
+    __slots__ = ("checks", "everything", "instances", "keys", "topics")
 
     def __init__(self) -> None:
         self.topics: dict[Topic, None] = {}
+        self.keys: dict[bytes, None] = {}
         self.checks: dict[tuple[str, str], None] = {}
         self.instances: dict[tuple[str, str], bool] = {}
         self.everything = False
 
     def __bool__(self) -> bool:
-        return self.everything or bool(self.topics)
+        return self.everything or bool(self.topics) or bool(self.keys)

@@ -7,6 +7,7 @@ Source: common.md §8.3; catalog.md and health.md name the rule of each endpoint
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from registry.model.topic import Topic
 
@@ -14,8 +15,9 @@ from registry.model.topic import Topic
 class Indexes(Struct):
     """Highest write index of each thing that an answer's index is made of; 0 where unset.
 
-    `extinct_service` and `extinct_node` are the last time a service name lost its last instance and a
-    node was removed. `floor` is the least that any answer shows (a restore sets it).
+    `instances` is the last time that there was one more or one less of them, `extinct_service` and `extinct_node`
+    that a service name lost its last instance and a node was removed. `floor` is the least that any answer shows (a
+    restore sets it).
     """
 
     nodes: int = 0
@@ -23,9 +25,15 @@ class Indexes(Struct):
     checks: int = 0
     extinct_service: int = 0
     extinct_node: int = 0
+    coordinates: int = 0
+    instances: int = 0
     floor: int = 0
     node: dict[str, int] = {}
     service: dict[str, int] = {}
+
+    def copied(self) -> "Indexes":
+        """The same numbers, to be changed apart."""
+        return replace(self, node=dict(self.node), service=dict(self.service))
 
 
 def _service_rows(indexes: Indexes, name: str) -> int:
@@ -60,6 +68,14 @@ def _checks(indexes: Indexes, _: str) -> int:
     return indexes.checks
 
 
+def _coordinates(indexes: Indexes, _: str) -> int:
+    return indexes.coordinates
+
+
+def _usage(indexes: Indexes, _: str) -> int:
+    return indexes.instances
+
+
 def _none(indexes: Indexes, _: str) -> int:
     return 0
 
@@ -88,6 +104,9 @@ INDEX_OF: dict[str, Callable[[Indexes, str], int]] = {
     "state": _checks,
     "state-by-node": _checks,
     "local-service": _none,
+    "coordinates": _coordinates,
+    "coordinate": _coordinates,
+    "usage": _usage,
 }
 
 

@@ -10,14 +10,16 @@ from msgspec.structs import replace
 
 from registry.model import topic as topics
 from registry.model.check import Check
+from registry.model.coordinate import ORIGIN, NodeCoordinate
 from registry.model.names import fold
 from registry.model.node import Node
+from registry.model.server import CONSUL_SERVICE
 from registry.model.service import Instance
 from registry.model.topic import Topic
-from registry.model.views import Entry, NodeView, Placed
+from registry.model.views import Entry, NodeView, Placed, Usage
 from registry.state.indexes import index_of
 from registry.state.rows import Rows
-from registry.state.tables import Key
+from registry.state.tables import NATIVE, Key
 
 
 def _in_order(rows: dict[Key, Instance]) -> list[Instance]:
@@ -47,11 +49,21 @@ class Queries(Rows):
             topics.STATE: self.checks_by_status,
             topics.STATE_BY_NODE: self.checks_by_status,
             topics.LOCAL_SERVICE: self.local_ids,
+            topics.SESSION: self.sessions.rows,
+            topics.PREPARED_ONE: self.prepared.rows,
+            topics.COORDINATE: self.coordinates,
         }
         self._special: dict[str, Callable[[str], int]] = {
             topics.CONNECT: self._connect_index,
             topics.CONNECT_HEALTH: self._connect_health_index,
             topics.MISSING_NODE: self._missing_node_index,
+            topics.KEY: lambda name: self.kv.index_of(topics.key_of(name)),
+            topics.KEYS_UNDER: lambda name: self.kv.index_under(topics.key_of(name)),
+            topics.SESSIONS[0]: lambda _: self.sessions.index,
+            topics.SESSION: lambda _: self.sessions.index,
+            topics.PREPARED[0]: lambda _: self.prepared.index,
+            topics.PREPARED_ONE: lambda _: self.prepared.index,
+            topics.EVENTS[0]: lambda _: 0,
         }
 
     def index(self, topic: Topic) -> int:
@@ -64,6 +76,10 @@ class Queries(Rows):
     def has(self, topic: Topic) -> bool:
         """Whether the topic is a whole table or a name that something is stored under."""
         kind, name = topic
+        if kind == topics.KEY:
+            return topics.key_of(name) in self.kv.pairs
+        if kind == topics.KEYS_UNDER:
+            return self.kv.any_under(topics.key_of(name))
         return not name or name in self._names[kind]
 
     def _connect_index(self, mesh: str) -> int:
@@ -128,6 +144,18 @@ class Queries(Rows):
             tuple(checks[one] for one in sorted(checks)),
         )
 
+    def coordinates_of(self, key: str) -> Mapping[str, NodeCoordinate]:
+        """Where a node is, by segment; our own node, which measures nothing, is where a fresh one begins."""
+        found = self.coordinates.get(key)
+        if found is None and key == fold(self.server.node) and key in self.node_rows:
+            return {"": NodeCoordinate(self.server.node, "", ORIGIN)}
+        return found or {}
+
+    def located(self) -> list[NodeCoordinate]:
+        """Where all nodes are, by name and segment."""
+        keys = sorted({*self.coordinates, fold(self.server.node)})
+        return [row for key in keys for _, row in sorted(self.coordinates_of(key).items())]
+
     # Instances
 
     def placed(self, service: str) -> list[Placed]:
@@ -151,6 +179,13 @@ class Queries(Rows):
         """Every service name, each spelling for itself, with all tags of its instances."""
         return tags_by_service(Placed(self.node_rows[fold(one.node)], one) for rows in self.by_service.values()
                                for one in rows.values())  # fmt: skip
+
+    def usage(self) -> Usage:
+        """How much there is, counted as it changes; `servers` are the instances of the service `consul`."""
+        kinds = self.kinds
+        instances = sum(count for kind, count in kinds.items() if kind != NATIVE)
+        servers = len(self.by_service.get(CONSUL_SERVICE, {}))
+        return Usage(len(self.node_rows), len(self.by_service), instances, servers, dict(kinds))
 
     # Entries
 

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from registry.model import topic as topics
 from registry.model.agent_meta import with_shown_meta
-from registry.model.check import ALIAS, Check
+from registry.model.check import ALIAS, CRITICAL, Check
+from registry.model.coordinate import NodeCoordinate
 from registry.model.names import fold
 from registry.model.node import Node
+from registry.model.prepared import PreparedQuery
 from registry.model.service import Instance
 from registry.model.topic import Topic
 from registry.state.indexes import Indexes
@@ -25,12 +27,14 @@ _NODE_WRITE: tuple[Topic, ...] = (
     topics.SERVICES_FILTERED,
     topics.CHECKS_BY_NODE,
     topics.CATALOG,
+    topics.USAGE,
 )
 _SERVICE_WRITE: tuple[Topic, ...] = (
     topics.SERVICES,
     topics.SERVICES_BY_NODE,
     topics.SERVICES_FILTERED,
     topics.CATALOG,
+    topics.USAGE,
 )
 _CHECK_WRITE: tuple[Topic, ...] = (topics.CHECKS, topics.CHECKS_BY_NODE, topics.CATALOG)
 
@@ -45,6 +49,7 @@ class Rows(Tables):
         self.touched_checks: dict[Key, None] = {}  # local checks, taken by the caller like `touched`
         self.touched_instances: dict[Key, bool] = {}  # of which an agent's view may differ, taken by the caller
         self.stirred_aliases: dict[Key, None] = {}  # whose targets the command has changed
+        self.stirred_sessions: dict[str, None] = {}  # ids of those that what was written ends
         self.stirred_exposures: dict[str, None] = {}  # services whose checks, or the proxies of these, have changed
 
     def _stir(self, node: str, service: str) -> None:
@@ -84,6 +89,10 @@ class Rows(Tables):
             self.remove_instance(index, instance)
         for check in list(self.checks.get(key, {}).values()):
             self.remove_check(index, check)
+        for session_id in self.sessions.by_node.get(key, ()):
+            self.stirred_sessions[session_id] = None
+        if key in self.coordinates:
+            self._coordinate_changed(index, key)
         self._node_changed(index, key)
         for status in self.checks_by_status:
             self.touched[(topics.STATE_BY_NODE, status)] = None
@@ -141,6 +150,8 @@ class Rows(Tables):
         self.put_instance_row(row)
         indexes = self.indexes
         indexes.services = indexes.nodes = indexes.node[node] = index
+        if old is None:
+            indexes.instances = index
         self._instance_changed(index, row)
         if old is not None and old.exposes_checks_of:
             self.stirred_exposures[old.exposes_checks_of] = None
@@ -161,11 +172,11 @@ class Rows(Tables):
         for check in list(self.checks_by_instance.get((node, fold(instance.id)), {}).values()):
             self.remove_check(index, check)
         if instance.local is not None:
-            self.tasks.pop(fold(instance.id), None)
+            self.drop_tasks(fold(instance.id))
         indexes = self.indexes
         self._instance_changed(index, instance)
         self.drop_instance_row(instance)
-        indexes.services = indexes.nodes = indexes.checks = indexes.node[node] = index
+        indexes.services = indexes.nodes = indexes.checks = indexes.node[node] = indexes.instances = index
         self._instance_left(index, instance)
 
     def _instance_changed(self, index: int, instance: Instance) -> None:
@@ -211,25 +222,27 @@ class Rows(Tables):
 
     # Checks
 
-    def write_check(self, index: int, check: Check) -> Check:
-        """Insert or replace a check and return the row as stored."""
+    def write_check(self, index: int, check: Check, *, keep_index: bool = False) -> Check:
+        """Insert or replace a check and return the row as stored; one that exists may keep its ModifyIndex."""
         node, key = fold(check.node), fold(check.id)
         old = self.checks.get(node, {}).get(key)
         row = replace(
             check,
             status=intern(check.status),  # a snapshot leaves a default out by identity: one object for each word
             create_index=old.create_index if old is not None else index,
-            modify_index=index,
+            modify_index=old.modify_index if old is not None and keep_index else index,
         )
         self.put_check_row(row)
         if old is not None:
             if old.output != row.output:
-                self.outputs.pop((node, key), None)
+                self.drop_output((node, key))
             if old.status != row.status or old.service_name != row.service_name:
                 self._check_topics(old)
             if fold(old.service_id) != fold(row.service_id):
                 self._raise_owners(index, old)
         self._check_changed(index, row)
+        if row.status == CRITICAL:
+            self._end_bound((node, key))
         return row
 
     def write_check_quietly(self, check: Check) -> None:
@@ -248,8 +261,14 @@ class Rows(Tables):
         """Remove a check. Removing one of a whole node moves the table of services too, as Consul has it."""
         self.drop_check_row(check)
         self._check_changed(index, check)
+        self._end_bound((fold(check.node), fold(check.id)))
         if not check.service_id:
             self.indexes.services = index
+
+    def _end_bound(self, place: Key) -> None:
+        """The sessions that are bound to a check end: it has become critical or is gone."""
+        for session_id in self.sessions.by_check.get(place, ()):
+            self.stirred_sessions[session_id] = None
 
     def _check_changed(self, index: int, check: Check) -> None:
         self.indexes.checks = index
@@ -288,3 +307,31 @@ class Rows(Tables):
             name = fold(check.service_name)
             self.touched[(topics.SERVICE_CHECKS, name)] = None
             self.touched[(topics.SERVICE_CHECKS_BY_NODE, name)] = None
+
+    # Prepared queries and coordinates
+
+    def put_prepared(self, index: int, query: PreparedQuery) -> None:
+        """Insert or replace a prepared query."""
+        self.prepared.put(query)
+        self._prepared_changed(index, query)
+
+    def remove_prepared(self, index: int, query: PreparedQuery) -> None:
+        """Remove a prepared query."""
+        self.prepared.drop(query)
+        self._prepared_changed(index, query)
+
+    def _prepared_changed(self, index: int, query: PreparedQuery) -> None:
+        self.prepared.rise(index)
+        self.touched[topics.PREPARED] = None
+        self.touched[(topics.PREPARED_ONE, query.id)] = None
+
+    def write_coordinate(self, index: int, row: NodeCoordinate) -> None:
+        """Say where a node is that is there."""
+        key = fold(row.node)
+        self.coordinates.setdefault(key, {})[row.segment] = row
+        self._coordinate_changed(index, key)
+
+    def _coordinate_changed(self, index: int, key: str) -> None:
+        self.indexes.coordinates = index
+        self.touched[topics.COORDINATES] = None
+        self.touched[(topics.COORDINATE, key)] = None

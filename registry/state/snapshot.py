@@ -5,7 +5,7 @@ that equal states have equal bytes. Newest outputs that the log does not have ar
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -14,19 +14,27 @@ from registry.commands.codec import LEVEL, newer_level
 from registry.errors import LogCorrupt
 from registry.model.agent import AgentCounters, Task
 from registry.model.agent_meta import with_shown_meta
+from registry.model.autopilot import Autopilot
 from registry.model.check import Check
+from registry.model.coordinate import NodeCoordinate
+from registry.model.event import UserEvent
 from registry.model.member import Member
 from registry.model.names import fold
 from registry.model.node import Node
+from registry.model.pair import KeyGrave, Pair
+from registry.model.prepared import PreparedQuery
 from registry.model.server import Server
 from registry.model.service import Instance
+from registry.model.session import Session
 from registry.state.indexes import Indexes
 from registry.state.store import State
 from registry.state.tables import Tables, Tombstone
 
-FORMAT = 3  # 1 had no chunks that are cut, 2 no agents
+FORMAT = 4  # 1 had no chunks that are cut, 2 no agents, 3 no keys and sessions
 CHUNK_BYTES = 1 << 20  # the log's limit for one chunk
 _MORE, _LAST = b"\xc1", b"\xc0"  # no array of records begins like this
+_PAUSE = ("", None)  # no row: a good moment for others to run
+_PAIRS_A_SLICE = 2_000  # pairs put in order before it
 _ROWS_A_SLICE = 200  # rows encoded before the caller may let others run
 
 
@@ -43,6 +51,12 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[Member, ...] = ()
     holder: str = ""
     counters: AgentCounters = AgentCounters()
+    keys_index: int = 0
+    sessions_index: int = 0
+    prepared_index: int = 0
+    delays: tuple[tuple[bytes, float], ...] = ()
+    event_time: int = 0
+    autopilot: Autopilot = Autopilot()
 
 
 class Queue(msgspec.Struct, frozen=True, array_like=True):
@@ -54,7 +68,10 @@ class Queue(msgspec.Struct, frozen=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _header = msgspec.msgpack.Decoder(Header)
-_ROW_TYPES: dict[str, Any] = {"n": Node, "i": Instance, "c": Check, "g": Tombstone, "t": Queue}
+_ROW_TYPES: dict[str, Any] = {
+    "n": Node, "i": Instance, "c": Check, "g": Tombstone, "t": Queue, "o": NodeCoordinate,
+    "k": Pair, "d": KeyGrave, "s": Session, "q": PreparedQuery, "e": UserEvent,
+}  # fmt: skip
 _chunk = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
 _row = {kind: msgspec.msgpack.Decoder(row_type) for kind, row_type in _ROW_TYPES.items()}
 
@@ -70,16 +87,28 @@ class Frozen:
             time=state.time,
             level=state.level,
             server=state.server,
-            indexes=msgspec.structs.replace(indexes, node=dict(indexes.node), service=dict(indexes.service)),
+            indexes=indexes.copied(),
             virtual_numbers=dict(state.virtual_numbers),
             members=state.members,
             holder=state.holder,
             counters=state.counters,
+            keys_index=state.kv.index,
+            sessions_index=state.sessions.index,
+            prepared_index=state.prepared.index,
+            delays=tuple(sorted(state.kv.delays.items())),
+            event_time=state.event_time,
+            autopilot=state.autopilot,
         )
         self._nodes = list(state.node_rows.items())
         self._instances = [(key, list(rows.values())) for key, rows in state.instances.items()]
         self._checks = [(key, list(rows.values())) for key, rows in state.checks.items()]
         self._tombstones = list(state.tombstones.values())
+        self._coordinates = [(key, list(rows.values())) for key, rows in state.coordinates.items()]
+        self._sessions = list(state.sessions.rows.values())
+        self._keys, self._pairs = state.kv.copied()
+        self._graves = state.kv.burials()
+        self._prepared = list(state.prepared.rows.values())
+        self._events = state.events
         self._queues = [Queue(key, tuple(tasks.values())) for key, tasks in state.tasks.items()]
 
     def chunks(self) -> Iterator[bytes]:
@@ -93,6 +122,9 @@ class Frozen:
         size = 0
         yield _encoder.encode([("h", self.header)])
         for count, (kind, row) in enumerate(self._rows(), 1):
+            if not kind:
+                yield b""
+                continue
             encoded = _encoder.encode((kind, row))
             if rows and size + len(encoded) > CHUNK_BYTES - 16:
                 yield _array(rows)
@@ -117,6 +149,26 @@ class Frozen:
             yield "g", tombstone
         for queue in sorted(self._queues, key=lambda one: one.agent):
             yield "t", queue
+        for _, coordinates in sorted(self._coordinates, key=lambda pair: pair[0]):
+            for coordinate in sorted(coordinates, key=lambda row: row.segment):
+                yield "o", coordinate
+        for session in sorted(self._sessions, key=lambda one: one.id):
+            yield "s", session
+        yield from self._pairs_in_order()
+        for grave in self._graves:  # the oldest first
+            yield "d", grave
+        for query in sorted(self._prepared, key=lambda one: one.id):
+            yield "q", query
+        for event in self._events:
+            yield "e", event
+
+    def _pairs_in_order(self) -> Iterator[tuple[str, Any]]:
+        rows: dict[bytes, Pair] = {}
+        for begin in range(0, len(self._pairs), _PAIRS_A_SLICE):
+            rows.update((pair.key, pair) for pair in self._pairs[begin : begin + _PAIRS_A_SLICE])
+            yield _PAUSE
+        for key in self._keys:
+            yield "k", rows[key]
 
 
 def _stored(instance: Instance) -> Instance:
@@ -177,7 +229,7 @@ def restored(chunks: Iterable[bytes]) -> State:
                 if kind == "h":
                     _put_header(state, _header.decode(raw))
                 else:
-                    _put_row(state, kind, _row[kind].decode(raw))
+                    _PUT[kind](state, _row[kind].decode(raw))
         except (msgspec.DecodeError, KeyError) as error:
             raise LogCorrupt(f"chunk {number} of the snapshot does not decode: {error}") from None
     return state
@@ -191,18 +243,39 @@ def _put_header(state: State, header: Header) -> None:
     state.applied, state.time, state.level = header.applied, header.time, header.level
     state.server, state.indexes = header.server, header.indexes
     state.members, state.holder, state.counters = header.members, header.holder, header.counters
+    state.kv.index, state.kv.delays = header.keys_index, dict(header.delays)
+    state.sessions.index, state.prepared.index = header.sessions_index, header.prepared_index
+    state.event_time, state.autopilot = header.event_time, header.autopilot
     for mesh, number in header.virtual_numbers.items():
         state.put_virtual_number(mesh, number)
 
 
-def _put_row(tables: Tables, kind: str, row: Any) -> None:
-    if kind == "n":
-        tables.put_node_row(row)
-    elif kind == "i":
-        tables.put_instance_row(with_shown_meta(row))
-    elif kind == "c":
-        tables.put_check_row(row)
-    elif kind == "g":
-        tables.tombstones[fold(row.instance.id)] = row
-    else:
-        tables.tasks[row.agent] = {task.id: task for task in row.tasks}
+def _put_queue(tables: Tables, row: Queue) -> None:
+    tables.tasks[row.agent] = {task.id: task for task in row.tasks}
+
+
+def _put_tombstone(tables: Tables, row: Tombstone) -> None:
+    tables.tombstones[fold(row.instance.id)] = row
+
+
+def _put_coordinate(tables: Tables, row: NodeCoordinate) -> None:
+    tables.coordinates.setdefault(fold(row.node), {})[row.segment] = row
+
+
+def _put_event(tables: Tables, row: UserEvent) -> None:
+    tables.events = (*tables.events, row)
+
+
+_PUT: dict[str, Callable[[Tables, Any], None]] = {
+    "n": Tables.put_node_row,
+    "i": lambda tables, row: tables.put_instance_row(with_shown_meta(row)),
+    "c": Tables.put_check_row,
+    "g": _put_tombstone,
+    "t": _put_queue,
+    "o": _put_coordinate,
+    "s": lambda tables, row: tables.sessions.put(row),
+    "k": lambda tables, row: tables.kv.put(row),
+    "d": lambda tables, row: tables.kv.put_grave(row),
+    "q": lambda tables, row: tables.prepared.put(row),
+    "e": _put_event,
+}

@@ -13,11 +13,28 @@ from registry.commands import Command
 from registry.model import topic as topics
 from registry.model.check import Check
 from registry.model.names import fold
-from registry.state import agents, alias, catalog, exposed, local, local_checks, members, server, tasks
+from registry.state import (
+    agents,
+    alias,
+    autopilot,
+    catalog,
+    coordinates,
+    events,
+    exposed,
+    kv,
+    local,
+    local_checks,
+    members,
+    prepared,
+    server,
+    sessions,
+    tasks,
+    transactions,
+)
 from registry.state.changes import Changes
 from registry.state.records import Records
 
-_APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
+_APPLY: dict[type, Callable[[Any, int, float, Any], Any]] = {
     commands.Register: catalog.register,
     commands.Deregister: catalog.deregister,
     commands.RegisterLocal: local.register_local,
@@ -38,6 +55,15 @@ _APPLY: dict[type, Callable[[Any, int, float, Any], None]] = {
     commands.RemoveAgent: agents.remove_agent,
     commands.SubmitTask: tasks.submit_task,
     commands.FinishTask: tasks.finish_task,
+    commands.ChangeKey: kv.change_key,
+    commands.CreateSession: sessions.create_session,
+    commands.EndSession: sessions.end_session,
+    commands.Transact: transactions.transact,
+    commands.PutPrepared: prepared.put_prepared,
+    commands.DeletePrepared: prepared.delete_prepared,
+    commands.FireEvent: events.fire_event,
+    commands.PutCoordinate: coordinates.put_coordinate,
+    commands.SetAutopilot: autopilot.set_autopilot,
 }
 
 _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
@@ -48,6 +74,8 @@ _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
     commands.SetMembers: members.members_unchanged,
     commands.UpdateAgent: agents.update_unchanged,
     commands.MoveAgent: agents.move_unchanged,
+    commands.ChangeKey: lambda state, command: kv.foregone(state, command) is not None,
+    commands.EndSession: sessions.no_session_to_end,
 }
 
 
@@ -58,8 +86,8 @@ class State(Records):
         super().__init__()
         self.applied = 0  # index of the newest entry taken in
 
-    def apply(self, index: int, time: float, command: Command, changes: Changes) -> None:
-        """Take in one entry of the log and add what it touched to `changes`.
+    def apply(self, index: int, time: float, command: Command, changes: Changes) -> Any:
+        """Take in one entry of the log and add what it touched to `changes`; the result is the command's.
 
         Raises:
             RequestError: the state refuses the command; nothing but `applied` changed.
@@ -67,11 +95,15 @@ class State(Records):
         """
         self.applied, self.time = index, time
         self.touched, self.touched_checks, self.touched_instances = changes.topics, changes.checks, changes.instances
-        _APPLY[type(command)](self, index, time, command)
-        if self.stirred_exposures:
-            exposed.settle(self, index)
-        if self.stirred_aliases:
-            alias.settle(self, index, time)
+        self.kv.changed = changes.keys
+        result = _APPLY[type(command)](self, index, time, command)
+        while self.stirred_exposures or self.stirred_aliases or self.stirred_sessions:
+            if self.stirred_exposures:
+                exposed.settle(self, index)
+            if self.stirred_aliases:
+                alias.settle(self, index, time)
+            sessions.settle(self, index, time)
+        return result
 
     def advance(self, index: int, time: float, changes: Changes) -> None:
         """Take in an entry without a command: the log went on at `index` after a gap in its past.
@@ -86,6 +118,10 @@ class State(Records):
         """Whether the command, applied now, would be accepted and change nothing."""
         judge = _UNCHANGED.get(type(command))
         return judge is not None and judge(self, command)
+
+    def foregone(self, command: Command) -> Any:
+        """The result of a command that changes nothing."""
+        return kv.foregone(self, command) if isinstance(command, commands.ChangeKey) else None
 
     def lay_output(self, check_id: str, output: str, changes: Changes) -> None:
         """Show a newer text of a local check to the agent's readers, without an index.

@@ -4,20 +4,28 @@ Nothing here knows what a change means to a watcher (`state/rows.py`) or whether
 (`state/catalog.py`, `state/local.py`). Keys are folded names; nothing iterates over a set.
 """
 
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct
 
 from registry.model.agent import STOPPED, AgentCounters, Task
+from registry.model.autopilot import Autopilot
 from registry.model.check import ALIAS, Check
-from registry.model.coordinate import Coordinate
+from registry.model.coordinate import NodeCoordinate
+from registry.model.event import UserEvent
 from registry.model.member import Member
 from registry.model.names import fold
 from registry.model.node import Node
 from registry.model.server import Server
 from registry.model.service import Instance
+from registry.state.journal import Journal
+from registry.state.keys import KeyTable
+from registry.state.prepared_table import PreparedTable
+from registry.state.session_table import SessionTable
 
 Key = tuple[str, str]  # (folded node, folded id)
+NATIVE = "connect-native"  # beside the kinds, of which it is none
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -54,6 +62,7 @@ class Tables:
         self.instances: dict[str, dict[str, Instance]] = {}  # folded node → folded id
         self.by_service: dict[str, dict[Key, Instance]] = {}
         self.by_connect: dict[str, dict[Key, Instance]] = {}
+        self.kinds: dict[str, int] = {}  # instances of each kind, those that speak the mesh's protocol as `NATIVE` too
         self.connects_of: dict[str, dict[str, int]] = {}  # service → mesh names of its instances, counted
         self.checks: dict[str, dict[str, Check]] = {}  # folded node → folded id
         self.checks_by_instance: dict[Key, dict[str, Check]] = {}  # instance id "" holds the node's own checks
@@ -66,7 +75,14 @@ class Tables:
         self.aliases: dict[Key, Check] = {}  # local checks that follow others
         self.aliases_of: dict[str, dict[Key, None]] = {}  # folded node of their target
         self.virtual_numbers: dict[str, int] = {}  # mesh name → N of its address 240.0.0.N
-        self.coordinates: dict[str, Coordinate] = {}  # folded node
+        self.coordinates: dict[str, dict[str, NodeCoordinate]] = {}  # folded node → segment
+        self.journal = Journal()
+        self.kv = KeyTable(self.journal)
+        self.sessions = SessionTable(self.journal)
+        self.prepared = PreparedTable(self.journal)
+        self.events: tuple[UserEvent, ...] = ()  # the newest, oldest first
+        self.event_time = 0  # how many events were ever fired
+        self.autopilot = Autopilot()
         self.working: dict[str, int] = {}  # agents that are not stopped, by source
         self.tombstones: dict[str, Tombstone] = {}  # folded id, the earlier removed first
         self.tasks: dict[str, dict[str, Task]] = {}  # folded id of the agent → task id, in order of submission
@@ -91,13 +107,18 @@ class Tables:
         self.node_rows[key] = node
         if node.id:
             self.node_of_id[fold(node.id)] = key
+        if self.journal.open:
+            self.journal.note(partial(self.drop_node_row, key) if old is None else partial(self.put_node_row, old))
 
     def drop_node_row(self, key: str) -> None:
         """Remove a node row; what is on the node has gone before."""
-        node = self.node_rows.pop(key)
-        self.coordinates.pop(key, None)
+        node, coordinates = self.node_rows.pop(key), self.coordinates.pop(key, None)
         if node.id:
             del self.node_of_id[fold(node.id)]
+        if self.journal.open:
+            self.journal.note(partial(self.put_node_row, node))
+            if coordinates is not None:
+                self.journal.note(partial(self.coordinates.__setitem__, key, coordinates))
 
     # Instances
 
@@ -117,15 +138,21 @@ class Tables:
             counts[fold(mesh)] = counts.get(fold(mesh), 0) + 1
         if instance.local is not None:
             self.local_ids[instance.id] = place
+        self._count_kind(instance, 1)
         self._count_agent(instance, 1)
         if exposed := instance.exposes_checks_of:
             _put(self.exposers, exposed, place, None)
+        if self.journal.open:
+            back = partial(self.drop_instance_row, instance) if old is None else partial(self.put_instance_row, old)
+            self.journal.note(back)
 
     def drop_instance_row(self, instance: Instance) -> None:
         """Remove an instance; its checks have gone before."""
         node, key = fold(instance.node), fold(instance.id)
         self._unindex(instance, node, key)
         _drop(self.instances, node, key)
+        if self.journal.open:
+            self.journal.note(partial(self.put_instance_row, instance))
 
     def _unindex(self, instance: Instance, node: str, key: str) -> None:
         place, name, mesh = (node, key), fold(instance.name), fold(instance.connect_name)
@@ -140,7 +167,14 @@ class Tables:
             self.local_ids.pop(instance.id, None)
         if exposed := instance.exposes_checks_of:
             _drop(self.exposers, exposed, place)
+        self._count_kind(instance, -1)
         self._count_agent(instance, -1)
+
+    def _count_kind(self, instance: Instance, difference: int) -> None:
+        kinds = self.kinds
+        kinds[instance.kind] = kinds.get(instance.kind, 0) + difference
+        if instance.native:
+            kinds[NATIVE] = kinds.get(NATIVE, 0) + difference
 
     def _count_agent(self, instance: Instance, difference: int) -> None:
         agent = instance.agent
@@ -173,6 +207,8 @@ class Tables:
         if check.type == ALIAS and check.local is not None and check.runs is not None:
             self.aliases[place] = check
             _put(self.aliases_of, self.alias_target(check)[0], place, None)
+        if self.journal.open:
+            self.journal.note(partial(self.drop_check_row, check) if old is None else partial(self.put_check_row, old))
 
     def alias_target(self, alias: Check) -> Key:
         """The node that an alias looks at, and the service on it; "" for the node alone."""
@@ -184,7 +220,21 @@ class Tables:
         node, key = fold(check.node), fold(check.id)
         self._unindex_check(check, node, key)
         _drop(self.checks, node, key)
-        self.outputs.pop((node, key), None)
+        self.drop_output((node, key))
+        if self.journal.open:
+            self.journal.note(partial(self.put_check_row, check))
+
+    def drop_output(self, place: Key) -> None:
+        """Forget the newest text of a check."""
+        output = self.outputs.pop(place, None)
+        if output is not None and self.journal.open:
+            self.journal.note(partial(self.outputs.__setitem__, place, output))
+
+    def drop_tasks(self, agent: str) -> None:
+        """Forget the tasks of an agent, given by its folded id."""
+        tasks = self.tasks.pop(agent, None)
+        if tasks is not None and self.journal.open:
+            self.journal.note(partial(self.tasks.__setitem__, agent, tasks))
 
     def _unindex_check(self, check: Check, node: str, key: str) -> None:
         place, service = (node, key), fold(check.service_id)
@@ -218,6 +268,8 @@ class Tables:
         """Give a mesh name this N."""
         self.virtual_numbers[mesh] = number
         self._virtual_names[number] = mesh
+        if self.journal.open:
+            self.journal.note(partial(self.free_virtual_number, mesh))
 
     def free_virtual_number(self, mesh: str) -> None:
         """Let the next mesh name have the N of this one."""
@@ -225,3 +277,5 @@ class Tables:
         if number is not None:
             del self._virtual_names[number]
             self._virtual_low = min(self._virtual_low, number)
+            if self.journal.open:
+                self.journal.note(partial(self.put_virtual_number, mesh, number))

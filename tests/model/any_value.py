@@ -33,8 +33,12 @@ def values(of: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
             return st.tuples(*[values(one) for one in items])
         case msgspec.inspect.StrType():
             return st.text(max_size=4)
+        case msgspec.inspect.BytesType():
+            return st.binary(max_size=4)
+        case msgspec.inspect.LiteralType(values=some):
+            return st.sampled_from(some)
         case msgspec.inspect.IntType():
-            return st.integers(-(2**63), 2**63 - 1)
+            return st.integers(-(2**63), 2**64 - 1)
         case msgspec.inspect.FloatType():
             return st.floats(allow_nan=False)
         case msgspec.inspect.BoolType():

@@ -53,6 +53,7 @@ from tests.makers import (
     start_server,
     ttl,
 )
+from tests.model import coordination
 
 History = list[Command]
 Row = TypeVar("Row")
@@ -234,7 +235,7 @@ RARELY: list[st.SearchStrategy[Any]] = [
     st.just(start_server(node="other")),
     st.builds(RaiseLevel, st.integers(1, LEVEL)),
 ]
-KINDS = OFTEN * 6 + SOMETIMES * 2 + RARELY
+KINDS = OFTEN * 6 + SOMETIMES * 2 + RARELY + coordination.OFTEN * 6 + coordination.SOMETIMES * 2
 
 
 @st.composite
@@ -272,16 +273,21 @@ def aimed(state: State, command: Command) -> Command:
     return command
 
 
+def moment_of(moment: int) -> float:
+    """The log time of the so-manieth entry: three seconds pass between two."""
+    return 1_700_000_000.0 + 3 * moment
+
+
 def applied(
     state: State, command: Command, index: int, changes: Changes | None = None, *, moment: int | None = None
 ) -> str:
-    """Apply one command under an index; the refusal in words, or nothing. Three seconds pass an index.
+    """Apply one command under an index; the refusal in words, or nothing.
 
     Args:
         moment: counts the time where the index does not.
     """
-    time = 1_700_000_000.0 + 3 * (index if moment is None else moment)
     try:
+        time = moment_of(index if moment is None else moment)
         state.apply(index, time, command, Changes() if changes is None else changes)
     except RequestError as refusal:
         return f"{type(refusal).__name__}: {refusal}"

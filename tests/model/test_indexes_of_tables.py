@@ -117,6 +117,50 @@ def check_own_rows(state: State) -> None:
     assert "serfhealth" in state.checks[here]
 
 
+def check_keys(state: State) -> None:
+    """Who holds what is what the pairs say, and no key outlives the session that holds it."""
+    kv = state.kv
+    held: dict[str, dict[bytes, None]] = {}
+    for key, pair in kv.pairs.items():
+        assert pair.key == key
+        assert pair.create_index <= pair.modify_index <= kv.index
+        if pair.session:
+            held.setdefault(pair.session.lower(), {})[key] = None
+    assert kv.held == held
+    assert held.keys() <= state.sessions.rows.keys()
+    assert list(kv.pairs) == sorted(kv.pairs)
+    assert {grave.key: grave for grave in kv.burials()} == kv.graves
+
+
+def check_sessions(state: State) -> None:
+    """Each session stands on a node and on checks that are there and, unless they follow sessions, not critical."""
+    table = state.sessions
+    by_node: dict[str, dict[str, None]] = {}
+    by_check: dict[Key, dict[str, None]] = {}
+    for session_id, row in table.rows.items():
+        node = row.node.lower()
+        assert node in state.node_rows
+        by_node.setdefault(node, {})[session_id] = None
+        for check_id in row.bound_checks:
+            bound = state.checks[node][check_id.lower()]
+            assert bound.status != "critical" or bound.type == "session"
+            by_check.setdefault((node, check_id.lower()), {})[session_id] = None
+        assert row.create_index <= table.index
+    assert table.by_node == by_node
+    assert table.by_check == by_check
+
+
+def check_prepared(state: State) -> None:
+    """Names and templates lead to the queries that have them; none outlives its session."""
+    table = state.prepared
+    rows = table.rows.values()
+    assert table.names == {row.name.lower(): row.id for row in rows if row.name}
+    assert table.templates == {row.name.lower(): row.id for row in rows if row.is_template}
+    assert {row.session.lower() for row in rows if row.session} <= state.sessions.rows.keys()
+    assert state.coordinates.keys() <= state.node_rows.keys()
+    assert [one.ltime for one in state.events] == sorted({one.ltime for one in state.events})
+
+
 @examples
 @given(histories())
 def test_every_index_says_what_the_tables_say(history: History) -> None:
@@ -129,3 +173,6 @@ def test_every_index_says_what_the_tables_say(history: History) -> None:
         check_mesh_addresses(state)
         check_indexes(state)
         check_own_rows(state)
+        check_keys(state)
+        check_sessions(state)
+        check_prepared(state)

@@ -19,6 +19,7 @@ from registry.commands import (
 from registry.model import topic as topics
 from registry.model.topic import Topic
 from registry.state.store import State
+from tests.model.coordination import COORDINATION
 from tests.model.histories import History, aimed, applied, commands, examples, histories
 from tests.model.reference import CHECK_FIELDS, NODE_FIELDS, SERVICE_FIELDS, Reference, Refused, Row
 
@@ -26,8 +27,10 @@ NAMES = ["web", "db", "consul", "none"]
 
 
 def covered(command: Command) -> bool:
-    """Agents have a model of their own (`test_agents.py`)."""
+    """Agents have a model of their own (`test_agents.py`), and so have keys and sessions (`tests/property`)."""
     of_agents = RegisterAgent | UpdateAgent | MoveAgent | RemoveAgent | SubmitTask | FinishTask
+    if isinstance(command, COORDINATION):
+        return False
     return not isinstance(command, ReplaceFileRows | StartServer | RaiseLevel | of_agents)
 
 

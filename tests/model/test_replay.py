@@ -10,17 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from registry.commands import Command, Register, RegisterLocal, RegisterLocalCheck, SetMaintenance, UpdateCheck
+from registry.commands import (
+    ChangeKey,
+    Command,
+    Register,
+    RegisterLocal,
+    RegisterLocalCheck,
+    SetAutopilot,
+    SetMaintenance,
+    Transact,
+    UpdateCheck,
+)
 from registry.commands.codec import decoded, encoded
 from registry.model.node import Node
+from registry.model.pair import Pair
 from registry.model.service import Instance
 from registry.state.changes import Changes
 from registry.state.snapshot import Frozen, digest, restored
 from registry.state.store import State
 from tests.model import replay
-from tests.model.histories import History, aimed, applied, content, examples, histories, lived
+from tests.model.histories import History, aimed, applied, content, examples, histories, lived, moment_of
 
-Row = TypeVar("Row", Node, Instance)
+Row = TypeVar("Row", Node, Instance, Pair)
 
 TOP = Path(__file__).parents[2]
 
@@ -63,11 +74,24 @@ def test_indexes_that_jump_change_nothing_but_the_numbers(history: History) -> N
         assert applied(sparse, aimed(sparse, command), 10 * number, moment=number) == refusal
     assert sparse.nodes() == [tenfold(row) for row in dense.nodes()]
     assert [one for _, one in sparse.all_placed()] == [tenfold(one) for _, one in dense.all_placed()]
+    assert list(sparse.kv.pairs.values()) == [tenfold(pair) for pair in dense.kv.pairs.values()]
+    assert [replace(one, create_index=0) for one in sparse.sessions.rows.values()] == [
+        replace(one, create_index=0) for one in dense.sessions.rows.values()
+    ]
 
 
 def without_index(command: Command) -> Command:
     """The command without the index that it names by chance."""
-    return replace(command, create_index=0) if isinstance(command, UpdateCheck) else command
+    match command:
+        case UpdateCheck():
+            return replace(command, create_index=0)
+        case ChangeKey(op=op):
+            return ChangeKey(replace(op, index=0))
+        case Transact(ops=ops):
+            return Transact(tuple(replace(op, index=0) for op in ops))
+        case SetAutopilot():
+            return replace(command, cas=None)
+    return command
 
 
 def tenfold(row: Row) -> Row:
@@ -97,11 +121,17 @@ def _replayed(recorded: Path, seed: str) -> str:
     return done.stdout.strip()
 
 
+def forget_what_is_over(state: State, index: int) -> None:
+    """Lock-delays and traces of deletions that every write of keys throws away, whatever else becomes of it."""
+    state.kv.reap(moment_of(index))
+
+
 @examples
 @given(histories())
 def test_a_refused_command_changes_nothing_and_wakes_nobody(history: History) -> None:
     state = State()
     for index, command in enumerate(history, 1):
+        forget_what_is_over(state, index)
         before, changes = content(state), Changes()
         if applied(state, aimed(state, command), index, changes):
             assert content(state) == before
@@ -116,10 +146,11 @@ def test_a_command_said_to_change_nothing_changes_nothing(history: History) -> N
     state = State()
     for index, command in enumerate(history, 1):
         promised = state.changes_nothing(command)
+        forget_what_is_over(state, index)
         before, changes = content(state), Changes()
         refusal = applied(state, aimed(state, command), index, changes)
         if promised:
-            assert (refusal, content(state), list(changes.topics)) == ("", before, [])
+            assert (refusal, content(state), bool(changes)) == ("", before, False)
 
 
 @examples
@@ -131,10 +162,11 @@ def test_a_write_given_twice_changes_nothing_the_second_time(history: History) -
         refusal = applied(state, aimed(state, command), 2 * index)
         if refusal or not says_each_thing_once(command):
             continue
+        forget_what_is_over(state, 2 * index + 1)
         before, changes = content(state), Changes()
         promised = state.changes_nothing(command)
         applied(state, command, 2 * index + 1, changes)
-        assert (content(state), list(changes.topics)) == (before, [])
+        assert (content(state), bool(changes)) == (before, False)
         assert promised or not isinstance(command, Register | RegisterLocal)
 
 
@@ -149,6 +181,8 @@ def says_each_thing_once(command: Command) -> bool:
                 ids = [one.id for one in service.checks]
         case RegisterLocalCheck() | UpdateCheck() | SetMaintenance():
             return True
+        case ChangeKey(op=op):
+            return op.verb in ("set", "lock", "delete", "delete-tree")
         case _:
             return False
     return len({one.lower() for one in ids}) == len(ids)

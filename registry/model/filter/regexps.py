@@ -7,6 +7,7 @@ most RE2's default of 8 MB, mostly a few KB. Large ones are refused sooner than 
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 MAX_CHARACTERS = 8192  # what proxies let pass as a request line; RE2 takes 40 KB for a single \pL
 
@@ -33,15 +34,37 @@ def searcher(expression: str) -> Callable[[str], bool]:
         ValueError: the expression is none, or too large; with Go's text, `error parsing regexp: …`.
     Source: Go's regexp/syntax (accepted language and messages); common §12.3.
     """
+    search = _search(expression, captures=False)  # twice as fast, and nobody asks for groups
+    return lambda text: search(text.encode(errors="surrogatepass")) is not None
+
+
+def matcher(expression: str) -> Callable[[str], tuple[str, ...]]:
+    """Gives of a text the first match anywhere in it and its groups, "" for one that took no part; () for no match.
+
+    Raises:
+        ValueError: as `searcher`.
+    """
+    search = _search(expression, captures=True)
+
+    def groups(text: str) -> tuple[str, ...]:
+        match = search(text.encode(errors="surrogatepass"))
+        if match is None:
+            return ()
+        return tuple((part or b"").decode(errors="replace") for part in (match.group(0), *match.groups()))
+
+    return groups
+
+
+def _search(expression: str, *, captures: bool) -> Callable[[bytes], Any]:
     import re2
 
     if len(expression) > MAX_CHARACTERS:
         raise ValueError(_refusal(_TOO_LARGE, expression))
     options = re2.Options()
     options.log_errors = False
-    options.never_capture = True  # twice as fast, and nobody asks for groups
+    options.never_capture = not captures
     try:
-        search = re2.compile(expression.encode(errors="surrogateescape"), options).search
+        search: Callable[[bytes], Any] = re2.compile(expression.encode(errors="surrogateescape"), options).search
     except re2.error as failure:
         found, _, part = failure.args[0].decode(errors="replace").partition(": ")
         message = _MESSAGES.get(found, found)
@@ -50,7 +73,7 @@ def searcher(expression: str) -> Callable[[str], bool]:
         re2.purge()  # its cache would hold 128 expressions
     if any(escape["escape"] == "C" for escape in _ESCAPE.finditer(expression)):
         raise ValueError(_refusal("invalid escape sequence", r"\C"))  # RE2's "one byte", which Go has not
-    return lambda text: search(text.encode(errors="surrogatepass")) is not None
+    return search
 
 
 def _refusal(message: str, part: str) -> str:

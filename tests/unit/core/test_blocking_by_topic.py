@@ -18,6 +18,7 @@ from registry.model.topic import Topic
 from registry.testing import FakeClock
 from tests.conftest import Park
 from tests.makers import NAMED, TABLES, about, check, deregister, instance, proxy_of, register, register_row, turns
+from tests.unit.core import coordination_kinds
 
 
 class Kind(NamedTuple):
@@ -195,6 +196,7 @@ KINDS = [
         {"one enters": on_check("web-check", "web", status=CRITICAL)},
         {"a passing check": on_check("new"), **OTHER_SERVICE, **OTHER_NODE, **NEVER},
     ),
+    *(Kind(*row) for row in coordination_kinds.ROWS),
 ]  # fmt: skip
 
 WAIT = 60.0
@@ -214,7 +216,7 @@ async def attempted(engine: Engine, command: Command) -> None:
 
 
 def test_every_kind_of_topic_with_an_index_is_here() -> None:
-    local = {topics.LOCAL_SERVICE, *topics.LOCAL_SERVICES, *topics.LOCAL_CHECKS, *topics.MEMBERS}
+    local = {topics.LOCAL_SERVICE, *topics.LOCAL_SERVICES, *topics.LOCAL_CHECKS, *topics.MEMBERS, *topics.EVENTS}
     known = {kind for kind, _ in TABLES} | NAMED.keys()
     assert {kind.topic[0] for kind in KINDS} == known - local
 

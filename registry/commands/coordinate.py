@@ -1,0 +1,16 @@
+"""Writes of network coordinates. Source: event_query_coordinate.md §C.1."""
+
+from msgspec import Struct
+
+from registry.model.coordinate import Coordinate
+
+
+class PutCoordinate(Struct, frozen=True, gc=False, omit_defaults=True, tag="put-coordinate"):
+    """Say where a node is in a segment; of a node that is not there nothing is kept.
+
+    `node` is shown as it is spelled here.
+    """
+
+    node: str
+    coordinate: Coordinate
+    segment: str = ""

@@ -1,0 +1,57 @@
+"""Sessions as their holders see them: begun under an id of ours, renewed, looked up.
+
+What ends one is the state's business and the housekeeper's. A renewal moves a deadline that the log keeps, so it
+costs no entry, no index and no wake-up. Source: session.md §3 and §4.
+"""
+
+from msgspec.structs import replace
+
+from registry.commands import CreateSession
+from registry.core.deadlines import session_member
+from registry.core.writes import Writes
+from registry.errors import NotFound
+from registry.log.base import Log
+from registry.model.names import fold
+from registry.model.session import Session
+
+
+class Sessions:
+    """The sessions of the engine."""
+
+    def __init__(self, log: Log, writes: Writes, *, expiry_factor: float) -> None:
+        """Args:
+        expiry_factor: how many of its TTLs a session lives without being renewed.
+        """
+        self._log = log
+        self._writes = writes
+        self.expiry_factor = expiry_factor
+
+    async def create(self, session: Session, ttl_ns: int) -> None:
+        """Begin a session that ends after `ttl_ns` (0: never) without renewal, or later by the factor of it.
+
+        Raises:
+            InvalidRequest: `session-node`, `session-check-missing`, `session-check-critical`, `session-check-empty`.
+            LogUnavailable, TooManyRequests: as for `Engine.propose`.
+        """
+        await self._writes.propose(CreateSession(replace(session, expires_ns=int(ttl_ns * self.expiry_factor))))
+
+    async def renew(self, session_id: str) -> Session:
+        """Give a session its whole time again.
+
+        A renewal that is answered came before its expiry: the log decides which of the two was first.
+
+        Raises:
+            NotFound: `session`: there is none of this id. LogUnavailable: nobody can tell.
+        """
+        session = self._writes.state.sessions.rows.get(fold(session_id))
+        if session is None or not session.expires_ns:
+            await self._writes.confirm()
+            session = self._writes.state.sessions.rows.get(fold(session_id))
+        if session is not None and session.expires_ns:
+            member = session_member(session.id)
+            beat = await self._log.deadlines.beat([(member, session.expires_ns / 1e9)])
+            await self._writes.caught_up(beat.index)
+            session = self._writes.state.sessions.rows.get(session.id)
+        if session is None:
+            raise NotFound("session", id=session_id)
+        return session

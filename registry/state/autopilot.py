@@ -1,0 +1,15 @@
+"""The autopilot's configuration. Source: status_operator_snapshot_ui.md §B.2."""
+
+from msgspec.structs import replace
+
+from registry.commands import SetAutopilot
+from registry.state.rows import Rows
+
+
+def set_autopilot(rows: Rows, index: int, time: float, command: SetAutopilot) -> bool:
+    """Replace the configuration; False where a check-and-set is lost, which one with 0 always is."""
+    old = rows.autopilot
+    if command.cas is not None and command.cas != old.modify_index:
+        return False
+    rows.autopilot = replace(command.config, create_index=old.create_index, modify_index=index)
+    return True
