@@ -1,20 +1,16 @@
 """`SyncDiscovery`: a `Discovery` for programs without an event loop.
 
-Owns a thread with a loop of its own, on which the discovery lives. Every method may be called from any thread.
+Owns nothing but the way to the thread on which the discovery lives. Every method may be called from any thread.
 """
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from registry.client.discovery import READY_SECONDS, Discovery
 from registry.client.errors import NotReady
 from registry.client.instance import Change, Instance
-
-Result = TypeVar("Result")
+from registry.client.loop_thread import LoopThread
 
 
 class SyncDiscovery:
@@ -27,9 +23,7 @@ class SyncDiscovery:
 
     def __init__(self, discovery: Discovery) -> None:
         self.discovery = discovery
-        self._thread: threading.Thread | None = None
-        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None  # the event ends it
-        self._gate = threading.Lock()  # nothing is sent to a loop that has been told to end
+        self._thread = LoopThread(f"discovery of {discovery.service}", discovery)
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -51,26 +45,11 @@ class SyncDiscovery:
         Raises:
             OSError: this machine has no file left to open, of which a loop needs some.
         """
-        with self._gate:
-            if self._running is not None:
-                return
-            runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-            loop, end, started = runner.get_loop(), asyncio.Event(), threading.Event()
-            name = f"discovery of {self.discovery.service}"
-            self._thread = threading.Thread(target=self._run, args=(runner, end, started), name=name, daemon=True)
-            self._thread.start()
-            started.wait()
-            self._running = loop, end
+        self._thread.start()
 
     def close(self) -> None:
         """Ask no more, and wait for the thread to end."""
-        with self._gate:
-            if self._running is not None:
-                loop, end = self._running
-                loop.call_soon_threadsafe(end.set)
-                self._running = None
-        if self._thread is not None and not self._is_ours():
-            self._thread.join()
+        self._thread.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -87,14 +66,14 @@ class SyncDiscovery:
         Raises:
             NotReady: also where it is not started, or closed. Refused.
         """
-        self._on_loop(self.discovery.wait_ready(timeout, least=least))
+        self._thread.call(self.discovery.wait_ready(timeout, least=least))
 
     def watch(self) -> Iterator[Change]:
         """Each change, what is known being the first; waits for them, and ends with `close`."""
         changes = self.discovery.watch()
         while True:
             try:
-                change = self._on_loop(_next(changes))
+                change = self._thread.call(_next(changes))
             except NotReady:
                 return
             if change is None:
@@ -106,40 +85,8 @@ class SyncDiscovery:
 
         `told` must not wait: neither for `wait_ready` nor in `watch`.
         """
-        end = self._called(lambda: self.discovery.on_change(told))
-        return lambda: self._called(end)
-
-    def _run(self, runner: asyncio.Runner, end: asyncio.Event, started: threading.Event) -> None:
-        async def live() -> None:
-            async with self.discovery:
-                started.set()
-                await end.wait()
-
-        with runner:
-            runner.run(live())
-
-    def _on_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
-        if self._is_ours():
-            work.close()
-            raise RuntimeError("a callback cannot wait for the thread that calls it")
-        with self._gate:
-            if self._running is None:
-                work.close()
-                raise NotReady(f"the discovery of {self.discovery.service} is not running")
-            sent = asyncio.run_coroutine_threadsafe(work, self._running[0])
-        try:
-            return sent.result()
-        except CancelledError:
-            raise NotReady(f"the discovery of {self.discovery.service} was closed") from None
-
-    def _called(self, call: Callable[[], Result]) -> Result:
-        async def called() -> Result:
-            return call()
-
-        return call() if self._is_ours() else self._on_loop(called())
-
-    def _is_ours(self) -> bool:
-        return threading.current_thread() is self._thread
+        end = self._thread.called(lambda: self.discovery.on_change(told))
+        return lambda: self._thread.called(end)
 
 
 async def _next(changes: Any) -> Change | None:

@@ -43,3 +43,19 @@ class NoInstances(ClientError):
     def __init__(self, service: str, message: str) -> None:
         super().__init__(message)
         self.service = service
+
+
+class NotLocked(ClientError):
+    """The lock was somebody else's for as long as there was time to wait."""
+
+    def __init__(self, key: str, seconds: float | None) -> None:
+        super().__init__(f"{key} could not be locked within {seconds} s")
+        self.key = key
+
+
+class LockLost(ClientError):
+    """A lock that was ours may be somebody else's now."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the lock {key} is lost")
+        self.key = key
