@@ -2,7 +2,7 @@
 python := .venv/bin/python
 ARGS ?=
 
-.PHONY: help install run test lint check coverage bench replicas connections checks agents detection crash faults soak fuzz compat parity docs protos lock
+.PHONY: help install run test lint check coverage bench replicas connections checks agents detection keys crash faults soak fuzz compat parity docs protos lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +42,9 @@ agents: install ## 1,000 agents over REST: beats, registrations, lists
 
 detection: install ## kill 20 processes; how soon a reader knows
 	$(python) -m bench.detection $(ARGS)
+
+keys: install ## 1,000,000 keys: memory, start, p99 of reads
+	$(python) -m bench.keys $(ARGS)
 
 crash: install ## kill the server at random moments, 50 rounds
 	CRASH_ROUNDS=$${CRASH_ROUNDS:-50} $(python) -m pytest tests/crash $(ARGS)

@@ -227,7 +227,10 @@ class App:
         """Tell the other replicas on the log who this one is."""
         if self._log.shared:
             address, port = advertised_address(self.settings), self.addresses[0][1]
-            member = Member(self._log.writer, address=address, port=port, level=LEVEL, version=__version__)
+            member = Member(
+                self._log.writer, address=address, port=port, level=LEVEL, version=__version__,
+                since=self.edge.started_at,
+            )  # fmt: skip
             self.engine.announce(member.encoded())
 
     def _say_notices(self, settings: Settings) -> None:
@@ -426,6 +429,7 @@ def _options(settings: Settings, workers: int) -> Options:
         answers_bytes=max(settings.answers_bytes // workers, 1),
         max_parked_readers=max(settings.max_parked_readers // workers, 1),
         max_name_characters=settings.max_name_characters,
+        session_expiry_factor=settings.session_expiry_factor,
     )
 
 

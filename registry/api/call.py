@@ -4,8 +4,8 @@ A handler parses, asks and answers. It knows no aiohttp: `api/server.py` makes t
 the `Reply`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from registry.api.query import Query
 from registry.api.reply import Reply
@@ -14,14 +14,23 @@ if TYPE_CHECKING:
     from registry.api.edge import Edge
     from registry.core.engine import Engine
 
-BodyReader = Callable[[int], Awaitable[bytes]]
+
+class BodyReader(Protocol):
+    """A body on its way: read as a whole, or piece by piece."""
+
+    async def __call__(self, limit_bytes: int) -> bytes:
+        """All of it. Raises TooLarge: it is over `limit_bytes` (0: the limit of the settings)."""
+
+    def pieces(self) -> AsyncGenerator[bytes]:
+        """Its pieces as they arrive, of which there may be any number."""
 
 
 class Call:
     """One request on its way through a handler.
 
-    `argument` is what follows a prefix route, percent-decoded; empty for an exact route. `route` is the
-    endpoint's as it was declared. `headers` compare names without regard to case. `server` is the edge:
+    `argument` is what follows a prefix route, percent-decoded; empty for an exact route. `raw_path` is the path
+    before it was decoded. `route` is the endpoint's as it was declared. `headers` compare names without regard to
+    case. `server` is the edge:
     settings, metrics, and what concerns the process as a whole.
     """
 
@@ -34,6 +43,7 @@ class Call:
         "method",
         "path",
         "query",
+        "raw_path",
         "remote",
         "request_id",
         "route",
@@ -53,10 +63,12 @@ class Call:
         request_id: str,
         server: "Edge",
         read_body: BodyReader,
+        raw_path: str = "",
     ) -> None:
         self.method = method
         self.route = route
         self.path = path
+        self.raw_path = raw_path
         self.argument = argument
         self.query = query
         self.headers = headers
@@ -76,6 +88,10 @@ class Call:
         if self._body is None:
             self._body = await self._read_body(limit_bytes)
         return self._body
+
+    def body_pieces(self) -> AsyncGenerator[bytes]:
+        """The request body as it arrives, for one that may have any size; to be read once, and closed."""
+        return self._read_body.pieces()
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

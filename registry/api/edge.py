@@ -100,7 +100,9 @@ class Edge:
         figures = self.metrics.endpoint(match.route, method)
         self.metrics.in_flight += 1
         try:
-            reply = await self._reply(dialect, match, method, raw_query, headers, remote, request_id, read_body)
+            reply = await self._reply(
+                dialect, match, method, raw_path, raw_query, headers, remote, request_id, read_body
+            )
         finally:
             self.metrics.in_flight -= 1
         seconds = self.engine.clock.elapsed() - begun
@@ -130,6 +132,7 @@ class Edge:
         dialect: Dialect,
         match: Match,
         method: str,
+        raw_path: str,
         raw_query: str,
         headers: Mapping[str, str],
         remote: str,
@@ -149,6 +152,7 @@ class Edge:
                 method=method,
                 route=match.route,
                 path=match.path,
+                raw_path=raw_path,
                 argument=match.argument,
                 query=query,
                 headers=headers,

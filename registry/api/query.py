@@ -12,8 +12,8 @@ _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def unescaped(text: str) -> str:
-    """The percent-decoded text; bytes that are not UTF-8 become U+FFFD.
+def unescaped_bytes(text: str) -> bytes:
+    """The bytes that a percent-encoded text stands for.
 
     Raises:
         InvalidRequest: `query-escape`, a `%` without two hex digits.
@@ -23,7 +23,16 @@ def unescaped(text: str) -> str:
         if _BAD_ESCAPE.search(text):
             raise InvalidRequest("query-escape")
         raw = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), raw)
-    return raw.decode("utf-8", "replace")
+    return raw
+
+
+def unescaped(text: str) -> str:
+    """The percent-decoded text; bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        InvalidRequest: `query-escape`, a `%` without two hex digits.
+    """
+    return unescaped_bytes(text).decode("utf-8", "replace")
 
 
 class Query:

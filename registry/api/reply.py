@@ -21,7 +21,7 @@ class Reply(Struct, gc=False):
     until it ends or the client goes away; `body` is then ignored. `ready` names the answer in memory
     that the body comes from: its bytes are final, and the request may be answered from it next time, unless
     the head is good `once` only.
-    `waited` says that the time it took was a blocking query's wait.
+    `waited` says that the time it took was a blocking query's wait. With `close` the connection ends with it.
     """
 
     status: int = 200
@@ -33,6 +33,7 @@ class Reply(Struct, gc=False):
     ready: "Answer | None" = None
     once: bool = False
     waited: bool = False
+    close: bool = False
 
 
 def header_lines(*pairs: tuple[str, str]) -> bytes:

@@ -17,6 +17,8 @@ pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, 
 
 import asyncio
 import zlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -264,19 +266,16 @@ class Connection(RequestHandler):
         """Answer one request; whether the connection stays open."""
         raw, self._raw = self._raw, None
 
-        async def read_body(limit_bytes: int) -> bytes:
-            return await self._body(message, payload, limit_bytes)
-
         if message.should_close or message.version != HttpVersion11:
             raw = None
         head, reply = await self._edge.respond(
-            message.method, message.path, message.headers, self._remote, read_body, raw
+            message.method, message.path, message.headers, self._remote, _Body(self, message, payload), raw
         )
         if self.transport is None:
             return False
         if exchange is not None:
             exchange.answer(head, reply)
-        keep = not (message.should_close or self._close or self._ending or self._upgraded)
+        keep = not (message.should_close or reply.close or self._close or self._ending or self._upgraded)
         if not payload.is_eof():  # nobody wanted the body, or not all of it
             keep = keep and _is_small(message) and await self._drained(payload)
         if reply.stream is not None:
@@ -376,8 +375,7 @@ class Connection(RequestHandler):
         length = message.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > limit_bytes:
             raise TooLarge(reason, size=int(length), limit=limit_bytes)
-        if message.headers.get("Expect", "").lower() == "100-continue" and not payload.is_eof():
-            self._write(_CONTINUE)
+        self._invite(message, payload)
         if payload is EMPTY_PAYLOAD:
             return b""
         if payload.is_eof() and payload.exception() is None:  # it came whole, in most cases with its head
@@ -385,11 +383,32 @@ class Connection(RequestHandler):
             if len(body) > limit_bytes:
                 raise TooLarge(reason, size=len(body), limit=limit_bytes)
             return body
-        return await self._arriving(payload, reason, limit_bytes)
-
-    async def _arriving(self, payload: StreamReader, reason: str, limit_bytes: int) -> bytes:
-        """A body of which something is missing yet."""
         pieces, size = list[bytes](), 0
+        async with aclosing(self._arriving(payload)) as arriving:
+            async for piece in arriving:
+                size += len(piece)
+                if size > limit_bytes:
+                    raise TooLarge(reason, size=size, limit=limit_bytes)
+                pieces.append(piece)
+        return b"".join(pieces)
+
+    def _invite(self, message: RawRequestMessage, payload: StreamReader) -> None:
+        """Tell a client that waits for it to send the body."""
+        if message.headers.get("Expect", "").lower() == "100-continue" and not payload.is_eof():
+            self._write(_CONTINUE)
+
+    async def _pieces(self, message: RawRequestMessage, payload: StreamReader) -> AsyncGenerator[bytes]:
+        """The request's body as it arrives. Raises InvalidRequest: as `_body`."""
+        self._invite(message, payload)
+        if payload is EMPTY_PAYLOAD:
+            return
+        async with aclosing(self._arriving(payload)) as arriving:
+            async for piece in arriving:
+                yield piece
+
+    async def _arriving(self, payload: StreamReader) -> AsyncGenerator[bytes]:
+        """A body of which something is missing yet."""
+        size = 0
         seconds = self._edge.settings.request_body_seconds
         progress = Progress(
             self._edge.engine.clock, seconds, lambda: size, lambda: payload.set_exception(_TooSlow())
@@ -397,10 +416,7 @@ class Connection(RequestHandler):
         try:
             while piece := await payload.readany():
                 size += len(piece)
-                if size > limit_bytes:
-                    raise TooLarge(reason, size=size, limit=limit_bytes)
-                pieces.append(piece)
-            return b"".join(pieces)
+                yield piece
         except _TooSlow:
             self._close = True
             raise InvalidRequest("body-slow", seconds=seconds, size=size) from None
@@ -444,6 +460,25 @@ class Connection(RequestHandler):
         if chunked:
             rest = (_chunk(rest) if rest else b"") + b"0\r\n\r\n"
         self._write(rest)
+
+
+class _Body:
+    """The body of one request, for its handler."""
+
+    __slots__ = ("_connection", "_message", "_payload")
+
+    def __init__(self, connection: Connection, message: RawRequestMessage, payload: StreamReader) -> None:
+        self._connection = connection
+        self._message = message
+        self._payload = payload
+
+    async def __call__(self, limit_bytes: int) -> bytes:
+        """The whole of it."""
+        return await self._connection._body(self._message, self._payload, limit_bytes)
+
+    def pieces(self) -> AsyncGenerator[bytes]:
+        """Its pieces as they arrive."""
+        return self._connection._pieces(self._message, self._payload)
 
 
 def _chunk(piece: bytes) -> bytes:

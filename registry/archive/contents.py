@@ -1,7 +1,8 @@
 """What of a state goes into a backup: all that is the same wherever the state stands.
 
 Owns that choice and the digest that follows from it. Index, time and command level belong to the log that a state
-was in, the members to its processes: the first three are noted beside (`Summary`), the members are left out.
+was in, the members and lock-delays to its processes: the first three are noted beside (`Summary`), the others are
+left out.
 """
 
 import hashlib
@@ -52,8 +53,9 @@ class Contents:
         )
         self._frozen = Frozen(state)
         header = self._frozen.header
+        indexes = replace(header.indexes, floor=0)
         self._frozen.header = replace(
-            header, applied=0, time=0.0, level=1, members=(), holder="", indexes=replace(header.indexes, floor=0)
+            header, applied=0, time=0.0, level=1, members=(), holder="", delays=(), indexes=indexes
         )
 
     def chunks(self) -> Iterator[bytes]:

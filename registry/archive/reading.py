@@ -42,28 +42,40 @@ def read(file: BinaryIO, progress: Progress) -> Backup:
     """
     source = _Inflated(file)
     noted = _Member(source, META)
-    meta = _meta(noted.note())
+    meta = meta_of(noted.note())
     body = _Member(source, STATE, progress)
     if body.size != meta.size:
         raise ArchiveDamaged(f"its {STATE} has {body.size} bytes, {META} says {meta.size}")
-    state = _state(body)
+    state = state_of(body)
     body.end()
     sums = _Member(source, SUMS)
     expected = f"{noted.digest()}  {META}\n{body.digest()}  {STATE}\n".encode()
     if sums.note() != expected:
         raise ArchiveDamaged(f"its {SUMS} are not those of its content")
     source.end()
+    return checked(meta, state, body.size, body.digest())
+
+
+def checked(meta: Meta, state: State, size: int, digest: str) -> Backup:
+    """What a file held, once its parts have been read; `size` and `digest` are those of its state.bin.
+
+    Raises:
+        ArchiveDamaged: the parts do not belong together.
+    """
     state.applied, state.time, state.level = meta.index, meta.registry.time, meta.registry.level
     summary = Contents(state).summary()
     own = meta.registry
-    if summary != Summary(
-        meta.index, own.time, own.level, own.nodes, own.services, own.checks, body.size, body.digest()
-    ):
+    if summary != Summary(meta.index, own.time, own.level, own.nodes, own.services, own.checks, size, digest):
         raise ArchiveDamaged("what it holds is not what it says it holds")
     return Backup(state, summary)
 
 
-def _meta(note: bytes) -> Meta:
+def meta_of(note: bytes) -> Meta:
+    """What a meta.json says.
+
+    Raises:
+        ArchiveDamaged: it is another program's, or a newer one's.
+    """
     try:
         found: Any = msgspec.json.decode(note)
         if isinstance(found, dict) and "Index" in found and "Registry" not in found:
@@ -78,7 +90,12 @@ def _meta(note: bytes) -> Meta:
     return meta
 
 
-def _state(body: "_Member") -> State:
+def state_of(body: state_bin.Source) -> State:
+    """The state that a state.bin holds.
+
+    Raises:
+        ArchiveDamaged: it is none.
+    """
     try:
         return restored(state_bin.read(body))
     except LogCorrupt as error:

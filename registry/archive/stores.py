@@ -62,7 +62,7 @@ def _taken_in(state: State, entry: Entry) -> bool:
     if not entry.payload:
         state.advance(entry.index, entry.time, changes)
         return False
-    return apply_entry(state, entry, None, changes) is not None
+    return apply_entry(state, entry, None, changes).refusal is not None
 
 
 async def _items(log: Log) -> AsyncIterator[Item]:

@@ -200,6 +200,12 @@ class Settings:
     sidecar_max_port: int = row(
         CHECKS, 21255, kinds.PORT, "Last such port.", consul=("ports.sidecar_max_port",))
 
+    session_ttl_min_seconds: float = row(
+        CHECKS, 10.0, kinds.POSITIVE_SECONDS, "The shortest TTL that a session may have.", consul=("session_ttl_min",),
+        reloadable=True)
+    session_expiry_factor: float = row(
+        CHECKS, 2.0, kinds.FACTOR, "A session that is not renewed for so many of its TTLs ends. Programs that know "
+        "Consul count on 2; 1 ends it with its TTL.")
     kv_max_value_bytes: int = row(
         HTTP, 524_288, kinds.BYTES, "The largest value of a key.", consul=("limits.kv_max_value_size",),
         reloadable=True)

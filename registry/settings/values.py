@@ -5,6 +5,7 @@ that follow the name of a setting in one line. Which setting takes which sort is
 """
 
 import ipaddress
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -110,6 +111,17 @@ def positive_seconds(text: str) -> float:
     found = seconds(text)
     if found == 0:
         raise ValueError("0 is not allowed")
+    return found
+
+
+def factor(text: str) -> float:
+    """A number that is 1 or more, for a time that may be longer but not shorter."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 1 <= found < math.inf:
+        raise ValueError(f"{text!r} is not a number of 1 or more")
     return found
 
 

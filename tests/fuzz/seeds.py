@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.fuzz import bodies, words
+from tests.fuzz import bodies, seeds_coordination, words
 from tests.fuzz.drafts import Draft
 from tests.fuzz.trees import tree_of
 
@@ -192,6 +192,7 @@ MAKERS: dict[str, Maker] = {
     "/v1/status/leader": _read(),
     "/v1/status/peers": _read(),
     "/v1/operator/raft/configuration": _read(),
+    **seeds_coordination.makers(_read, _empty_write),
 }
 
 OFTEN = {

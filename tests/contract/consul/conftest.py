@@ -15,3 +15,9 @@ async def consul() -> AsyncIterator[Client]:
         client = Client(server)
         yield client
         await client.close()
+
+
+@pytest.fixture
+async def every_command(consul: Client) -> None:
+    """Let the registry take the newest commands at once, which costs an index where others could share its store."""
+    await consul.know_commands()

@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from registry.commands import RaiseLevel
+from registry.commands.codec import LEVEL
 from registry.testing import TestServer
 
 _VOLATILE = ("date", "x-request-id")  # and nothing else may differ between two equal reads
@@ -51,6 +53,11 @@ class Client:
     def __init__(self, server: TestServer) -> None:
         self.server = server
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def know_commands(self) -> None:
+        """Over a shared store: its only member has said what it understands, for which time would have to pass."""
+        if self.server.engine.shared:
+            await self.server.engine.propose(RaiseLevel(LEVEL))
 
     async def send(self, line: str, *headers: str, body: bytes | None = None) -> Answer:
         """One request, `METHOD target`, over the connection of all of them."""

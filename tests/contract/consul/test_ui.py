@@ -157,3 +157,111 @@ async def test_the_overview_counts_by_the_worst_check(shop: Client) -> None:
     assert list(checks) == ["Serf Health Status", "disk", "http", "proxy"]
     assert checks["http"] == [2, 1, 0, 1]
     assert meta(answer.headers) == set()
+
+
+# One service between its neighbours
+
+
+TOPOLOGY = f"{UI}/service-topology"
+
+
+async def proxy(consul: Client, service: str, *upstreams: str, mode: str = "", **more: Any) -> None:
+    """A proxy of a service on n1, with the upstreams that it names."""
+    described = {
+        "DestinationServiceName": service, "Mode": mode,
+        "Upstreams": [{"DestinationName": one, "LocalBindPort": port, **more}
+                      for port, one in enumerate(upstreams, 2)],
+    }  # fmt: skip
+    name = f"{service}-proxy"
+    await consul.register("n1", Service={"Service": name, "Kind": "connect-proxy", "Port": 1, "Proxy": described})
+
+
+async def neighbours(consul: Client, name: str) -> dict[str, list[tuple[str, str]]]:
+    """Both sides of a service, each neighbour with why it is one."""
+    found = (await consul.get(f"{TOPOLOGY}/{name}?kind=")).json
+    return {side: [(one["Name"], one["Source"]) for one in found[side]] for side in ("Upstreams", "Downstreams")}
+
+
+async def test_a_topology_to_the_byte(consul: Client) -> None:
+    await consul.register("n1", Service={"Service": "web"}, Check=check("c", ServiceID="web"))
+    await proxy(consul, "shop", "web")
+    assert (await consul.get(f"{TOPOLOGY}/shop?kind=")).text == (
+        '{"Protocol":"tcp","TransparentProxy":false,"Upstreams":[{"Name":"web","Datacenter":"dc1","Tags":null,'
+        '"Nodes":["n1"],"ExternalSources":null,"InstanceCount":1,"ChecksPassing":1,"ChecksWarning":0,'
+        '"ChecksCritical":0,"GatewayConfig":{},"TransparentProxy":false,"ConnectNative":false,'
+        '"Source":"proxy-registration","Intention":{"Allowed":true,"HasPermissions":false,"ExternalSource":"",'
+        '"HasExact":false,"DefaultAllow":true}}],"Downstreams":[],"FilteredByACLs":false}'
+    )
+
+
+async def test_a_proxy_names_who_is_called(consul: Client) -> None:
+    await consul.register("n1", Service={"Service": "Web"})
+    await proxy(consul, "shop", "web", "nobody")
+    await proxy(consul, "far", "web", Datacenter="dc2")
+    assert await neighbours(consul, "shop") == {"Upstreams": [("Web", "proxy-registration")], "Downstreams": []}
+    assert await neighbours(consul, "web") == {"Upstreams": [], "Downstreams": [("shop", "proxy-registration")]}
+
+
+async def test_who_can_dial_anything_may_call_all_of_the_mesh(consul: Client) -> None:
+    """Through a transparent proxy, or by itself; nobody calls what has no part in the mesh, nor itself."""
+    await consul.register("n1", Service={"Service": "native", "Port": 1, "Connect": {"Native": True}})
+    await consul.register("n1", Service={"Service": "plain"})
+    await proxy(consul, "direct")
+    await proxy(consul, "open", "direct", mode="transparent")
+    allowed = "default-allow"
+    assert await neighbours(consul, "open") == {
+        "Upstreams": [("direct", "proxy-registration"), ("native", allowed)],
+        "Downstreams": [("native", allowed)],
+    }
+    assert await neighbours(consul, "direct") == {
+        "Upstreams": [], "Downstreams": [("native", allowed), ("open", "proxy-registration")],
+    }  # fmt: skip
+    for name in ("plain", "unknown"):
+        expected = [("native", allowed), ("open", allowed)]
+        assert await neighbours(consul, name) == {"Upstreams": [], "Downstreams": expected}
+    assert (await consul.get(f"{TOPOLOGY}/open?kind=")).json["TransparentProxy"] is True
+
+
+async def test_a_topology_waits_for_the_catalog(consul: Client) -> None:
+    reader = await consul.follow(f"{TOPOLOGY}/web?kind=")
+    await proxy(consul, "shop", "web", mode="transparent")
+    answer = await reader
+    assert [one["Name"] for one in answer.json["Downstreams"]] == ["shop"]
+    assert meta(answer.headers) == META
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "text"),
+    [
+        ("service-topology/?kind=", 400, "Missing service name"),
+        ("service-topology/web", 400, "Missing service kind"),
+        ("service-topology/web?kind=mesh-gateway", 400, 'Unsupported service kind "mesh-gateway"'),
+        ("service-topology/web?kind=&dc=nowhere", 500, "No path to datacenter"),
+        ("gateway-services-nodes/", 400, "Missing gateway name"),
+        ("gateway-intentions/", 400, "Missing gateway name"),
+        ("gateway-intentions/g?dc=nowhere", 500, "No path to datacenter"),
+        ("exported-services", 500, "must provide PeerName"),
+        ("metrics-proxy/api/v1/query", 404, "Metrics proxy is not enabled"),
+    ],
+)
+async def test_what_the_pages_of_the_mesh_refuse(consul: Client, target: str, status: int, text: str) -> None:
+    answer = await consul.get(f"{UI}/{target}")
+    assert (answer.status, answer.text) == (status, text)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{UI}/gateway-services-nodes/g",
+        f"{UI}/gateway-intentions/g",
+        f"{UI}/exported-services?peer=p",
+        "/v1/exported-services",
+    ],
+)
+async def test_nothing_is_linked_or_exported(consul: Client, target: str) -> None:
+    answer = await consul.get(target)
+    assert (answer.status, answer.text) == (200, "[]")
+    assert meta(answer.headers) == META
+    reader = await consul.follow(target, wait="1s")
+    await consul.server.advance(1.1)
+    assert (await reader).text == "[]"

@@ -22,6 +22,7 @@ EXAMPLES = {
     "NUMBER": ("7", 7),
     "SIZE": ("3 KiB", 3072),
     "DURATION": ("1.5", 1.5),
+    "FACTOR": ("1.5", 1.5),
     "KEY:VALUE": ("rack:7", {"rack": "7"}),
     "NAME:VALUE": ("X-Rack:7", {"X-Rack": "7"}),
     "PREFIX": ("/v1/agent", "/v1/agent"),

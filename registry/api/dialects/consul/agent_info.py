@@ -18,7 +18,7 @@ from registry.api.dialects.consul import agent_metrics, members
 from registry.api.dialects.consul.debug_config import debug_config
 from registry.api.dialects.consul.host import host_facts
 from registry.api.dialects.consul.json import encoded, in_order
-from registry.api.dialects.consul.replicas import host_port, leader, replicas
+from registry.api.dialects.consul.replicas import TERM, host_port, leader, replicas
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import Reply, text_reply
 from registry.core.reading import State
@@ -29,7 +29,7 @@ PARTS = (agent_metrics, members)  # named so that their endpoints are in the tab
 
 _LEVELS = {"TRACE": "trace", "DEBUG": "debug", "INFO": "info", "WARN": "warn", "ERR": "error", "ERROR": "error"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
-_TERM = "2"  # of the one election a single server ever held
+_TERM = str(TERM)
 _COORDINATE = Raw(b'{"Vec":[0,0,0,0,0,0,0,0],"Error":1.5,"Adjustment":0,"Height":0.00001}')  # of a lone server
 _POOL = {
     "coordinate_resets": "0", "encrypted": "false", "event_queue": "0", "event_time": "1", "failed": "0",

@@ -11,7 +11,7 @@ from typing import Any, Generic
 
 import msgspec
 
-from registry.api.dialects.consul.godecode import B, from_tree
+from registry.api.dialects.consul.godecode import B, from_tree, list_from_tree
 from registry.api.dialects.consul.gojson import GoError, first_value
 from registry.errors import InvalidRequest
 
@@ -60,6 +60,35 @@ class Decoder(Generic[B]):
             problem = "exceeded max depth"  # of objects we know; all others are read without recursion
         if self._words_namespace and problem == 'json: unknown field "Namespace"':
             problem += _NO_NAMESPACES
+        raise InvalidRequest("decode", problem=problem)
+
+
+class ListDecoder(Generic[B]):
+    """Decodes a body that is a list of objects of one kind; `go` is the list's type in errors."""
+
+    def __init__(self, body: type[B], go: str) -> None:
+        self._body, self._go = body, go
+        self._fast = msgspec.json.Decoder(list[body]).decode  # type: ignore[valid-type]
+
+    def __call__(self, body: bytes) -> list[B]:
+        """The decoded bodies.
+
+        Raises:
+            InvalidRequest: `decode`; `problem` is Go's text.
+        """
+        if not _may_merge(body):
+            try:
+                return self._fast(body)
+            except (ValueError, RecursionError, InvalidRequest):
+                pass  # as for a single object
+        try:
+            return list_from_tree(self._body, first_value(body), self._go)
+        except GoError as error:
+            problem = str(error)
+        except InvalidRequest as error:
+            problem = str(error.values["problem"])
+        except RecursionError:
+            problem = "exceeded max depth"
         raise InvalidRequest("decode", problem=problem)
 
 

@@ -46,7 +46,7 @@ def catalog_registration(body: RegisterBody, datacenter: str) -> Register:
     if body.peer_name or (body.service is not None and body.service.peer_name) or any(one.peer_name for one in checks):
         raise InvalidRequest("catalog-peer")
     _refuse_elsewhere(body.datacenter, body.node, datacenter)
-    if body.id and (problem := _node_id_problem(body.id)):
+    if body.id and (problem := node_id_problem(body.id)):
         raise InvalidRequest("catalog-node-id", problem=problem)
     if not body.address and not body.skip_node_update:
         raise InvalidRequest("catalog-address")
@@ -90,7 +90,8 @@ def _refuse_elsewhere(asked: str, node: str, datacenter: str) -> None:
         raise InvalidRequest("catalog-node")
 
 
-def _node_id_problem(text: str) -> str | None:
+def node_id_problem(text: str) -> str | None:
+    """What is wrong with the id of a node, in Go's words; None for nothing."""
     raw = text.encode("utf-8", "replace")
     if len(raw) != _UUID_BYTES:
         return "uuid string is wrong length"

@@ -9,13 +9,26 @@ from registry.api.dialects.consul import (
     agent_info,
     agent_reads,
     agent_services,
+    autopilot,
     catalog,
     catalog_writes,
+    coordinates,
     errors,
+    events,
     health,
+    keyring,
+    kv,
+    kv_writes,
     operator,
+    prepared,
+    sessions,
+    snapshot,
     status,
+    txn,
     ui,
+    ui_mesh,
+    ui_topology,
+    usage,
 )
 from registry.api.dialects.consul.json import pretty
 from registry.api.dialects.consul.routes import endpoint
@@ -23,7 +36,11 @@ from registry.api.dialects.consul.routing import Routing
 from registry.api.reply import Reply, text_reply
 from registry.errors import LogError, RequestError
 
-AREAS = (agent_checks, agent_info, agent_reads, agent_services, catalog, catalog_writes, health, operator, status, ui)
+AREAS = (
+    agent_checks, agent_info, agent_reads, agent_services, autopilot, catalog, catalog_writes, coordinates,
+    events, health, keyring, kv, kv_writes, operator, prepared, sessions, snapshot, status, txn, ui, ui_mesh,
+    ui_topology, usage,
+)  # fmt: skip
 
 
 class ConsulDialect:

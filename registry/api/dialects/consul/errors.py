@@ -39,6 +39,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "gateway-name": (400, "Missing gateway name"),
     "node-name": (400, "Missing node name"),
     "passing": (400, "Invalid value for ?passing"),
+    "missing-session": (400, "Missing session"),
     "peer-and-group": (400, "peer-name and sameness-group are mutually exclusive"),
     "sameness-group": (500, "sameness groups are not supported in consul CE"),
     "service-name": (400, "Missing service name"),
@@ -109,6 +110,30 @@ TABLE: dict[str, tuple[int, str]] = {
         500,
         "failed inserting service: Invalid Service Meta for node {node} and serviceID {service}: {problem}",
     ),
+    # Keys
+    "key-flags": (400, "Conflicting flags: {query}\n"),
+    "key-name": (400, "Missing key name"),
+    "key-value": (
+        413,
+        "Request body({size} bytes) too large, max size: {limit} bytes. "
+        "See https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size.",
+    ),
+    "session-invalid": (500, "raft apply failed: invalid session {session!q}"),
+    "session-missing": (500, "raft apply failed: missing session"),
+    "unsigned": (500, "strconv.ParseUint: parsing {text!q}: {problem}"),
+    # Sessions
+    "session": (404, "Session id '{id}' not found"),
+    "session-behavior": (500, "Invalid Behavior setting '{behavior}'"),
+    "session-check-critical": (500, "apply failed: Check '{check}' is in critical state"),
+    "session-check-empty": (
+        500,
+        "apply failed: failed check lookup: index error: object is missing a value for this index",
+    ),
+    "session-check-missing": (500, "apply failed: Missing check '{check}' registration"),
+    "session-node": (500, "apply failed: Missing node registration"),
+    "session-node-name": (500, "Must provide Node"),
+    "session-ttl": (500, "Session TTL '{ttl}' invalid: {problem}"),
+    "session-ttl-range": (500, "Invalid Session TTL '{ns}', must be between [{least}={most}]"),
     # The agent's own rows and the agent itself
     "acl-disabled": (401, "ACL support disabled"),
     "agent-check-filter": (500, "{problem}"),
@@ -121,11 +146,79 @@ TABLE: dict[str, tuple[int, str]] = {
     "segment": (500, "Network segments are not supported in this version of Consul"),
     "segment-wan": (400, "Cannot provide a segment with wan=true"),
     "wan-off": (500, "WAN Federation is disabled"),
+    # The servers, and snapshots
+    "autopilot-body": (400, "Error parsing autopilot config: {problem}"),
+    "autopilot-cas": (400, "Error parsing cas value: strconv.ParseUint: parsing {text!q}: {problem}"),
+    "keyring": (500, "{count} occurred:\n{problems}\n"),
+    "keyring-local": (400, "Error parsing local-only: strconv.ParseBool: parsing {text!q}: invalid syntax"),
+    "keyring-local-use": (400, "Invalid use of local-only: local-only can only be set for list requests"),
+    "keyring-relay": (400, "Error parsing relay factor: strconv.Atoi: parsing {text!q}: invalid syntax"),
+    "keyring-relay-range": (400, "Invalid relay-factor: Relay factor must be in range: [0, 5]"),
+    "raft-peer-alive": (500, "{name} is a live server: it leaves when its process is stopped"),
+    "raft-peer-both": (400, "Must specify only one of ?id or ?address"),
+    "raft-peer-last": (500, "need at least one voter in configuration: {{[]}}"),
+    "raft-peer-missing": (
+        400,
+        "Must specify either ?id with the server's ID or ?address with IP:port of peer to remove",
+    ),
+    "raft-peer-unknown": (500, "{what} {value!q} was not found in the Raft configuration"),
+    "raft-transfer": (500, "the store chooses the leader: another server leads when this one is stopped"),
+    "raft-transfer-alone": (500, "cannot find peer"),
+    "raft-transfer-unknown": (500, "Could not find address for server id {id}"),
+    "snapshot": (500, "{problem}"),
+    "snapshot-stale": (500, "stale not allowed for restore"),
+    # Transactions
+    "txn-body-long": (
+        413,
+        "Request body too large, max size: {limit} bytes. "
+        "See https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len.",
+    ),
+    "txn-body-size": (
+        413,
+        "Request body({size} bytes) too large, max size: {limit} bytes. "
+        "See https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len.",
+    ),
+    "txn-decode": (400, "Failed to parse body: {problem}"),
+    "txn-operations": (413, "Transaction contains too many operations ({count} > {limit})"),
+    "txn-value": (413, "Value for key {key!q} is too large ({size} > {limit} bytes)"),
+    # User events, prepared queries, coordinates
+    "coordinate-invalid": (500, "invalid coordinate"),
+    "coordinate-size": (500, "incompatible coordinate"),
+    "coordinate-missing": (400, "Request decode failed: the coordinate is missing"),
+    "event-filter": (500, "Invalid {kind} filter: {problem}"),
+    "event-name": (400, "Missing name"),
+    "event-size": (500, "error broadcasting event: user event exceeds configured limit of 512 bytes before encoding"),
+    "event-size-encoded": (
+        500,
+        "error broadcasting event: encoded user event exceeds configured limit of 512 bytes after encoding",
+    ),
+    "event-tag-filter": (500, "Cannot provide tag filter without service filter"),
+    "query-connect": (500, "Error parsing 'connect' value: strconv.ParseBool: parsing {text!q}: invalid syntax"),
+    "query-id": (500, "{lead}failed prepared query lookup: index error: {problem}"),
+    "query-invalid": (500, "Invalid prepared query: {problem}"),
+    "query-limit": (500, "Bad limit: strconv.Atoi: parsing {text!q}: {problem}"),
+    "query-missing": (404, "Query not found"),
+    "query-new-id": (500, "ID must be empty when creating a new prepared query"),
+    "query-template-by-id": (500, "prepared query templates can only be resolved up by name, not by ID"),
+    "query-render": (500, "{problem}"),
+    "prepared-catch-all": (500, "raft apply failed: a query template with an empty name already exists"),
+    "prepared-missing": (500, "Cannot modify non-existent prepared query: '{id}'"),
+    "prepared-name": (500, "raft apply failed: name '{name}' aliases an existing query name"),
+    "prepared-name-is-id": (500, "raft apply failed: name '{name}' aliases an existing query ID"),
+    "prepared-session": (500, "raft apply failed: invalid session {session!q}"),
+    "prepared-template": (500, "raft apply failed: failed compiling template: {problem}"),
+    # Pages of the interface
+    "peer-name": (500, "must provide PeerName"),
+    "metrics-proxy": (404, "Metrics proxy is not enabled"),
+    "service-kind": (400, "Missing service kind"),
+    "service-kind-unknown": (400, "Unsupported service kind {kind!q}"),
     # The server itself
     "name-limit": (413, "A name of {size} characters is too long, at most {limit} are taken (max_name_characters)"),
     "parked-readers": (429, "Too many blocking queries: {current} wait, at most {limit} may (max_parked_readers)"),
     "pending-writes": (429, "Rate limit reached, try again later"),
 }
+
+_CLOSING = frozenset({"key-value", "txn-body-long", "txn-body-size"})  # nobody reads the body that it is about
 
 _UNAVAILABLE = "The registry's store cannot take writes: {reason}. Nothing was changed; try again."
 _UNKNOWN = "The registry's store did not answer: {reason}. The write may have been done; look before you try again."
@@ -136,7 +229,12 @@ class _GoFormatter(Formatter):
         return quoted(str(value)) if conversion == "q" else super().convert_field(value, conversion)
 
 
-_formatted = _GoFormatter().vformat
+_formatter = _GoFormatter()
+
+
+def formatted(template: str, values: dict[str, Any]) -> str:
+    """A text of the table, or of one like it, with its values."""
+    return _formatter.vformat(template, (), values)
 
 
 def reply_for(error: RequestError | LogError) -> Reply:
@@ -146,13 +244,15 @@ def reply_for(error: RequestError | LogError) -> Reply:
     status, text = worded(error)
     headers = error.values.get("headers", b"")
     assert isinstance(headers, bytes)
-    return text_reply(status, text, headers)
+    reply = text_reply(status, text, headers)
+    reply.close = error.reason in _CLOSING
+    return reply
 
 
 def worded(error: RequestError) -> tuple[int, str]:
     """Consul's status and text for an error."""
     status, template = TABLE.get(error.reason, (error.status, error.reason))
-    return status, _formatted(template, (), error.values)
+    return status, formatted(template, error.values)
 
 
 def _store_reply(error: LogError) -> Reply:

@@ -25,6 +25,7 @@ from registry.api.dialects.consul.wire_fields import wire_name
 Int = Annotated[int, Meta(ge=kinds.INT_LOW, le=kinds.INT_HIGH)]
 Unsigned = Annotated[int, Meta(ge=0, le=kinds.INT_HIGH)]  # beyond that the slow way decides
 Duration = Annotated[Any, Meta(title="duration")]  # as sent; the complete object holds nanoseconds
+Float = Annotated[float, Meta(title="double")]
 Free = dict[str, Any]
 
 
@@ -35,14 +36,17 @@ class Body(Struct, rename=wire_name, forbid_unknown_fields=True, kw_only=True, g
 
     ALIASES: further keys, each with the field it stands for; the field's own key wins when it says anything.
     LENIENT: unknown keys are passed over. GO_NAME: the type's name in errors. GO_TYPES: fields whose type in
-    errors does not follow from the annotation. REFUSES_NULL_IN: lists that may not hold a null.
+    errors does not follow from the annotation. REFUSES_NULL_IN: lists that may not hold a null. PREFILLED: what
+    is not sent, or as a null, stays as the defaults of the fields say. GO_PACKAGE: where the type is from.
     """
 
     ALIASES: ClassVar[Mapping[str, str]] = {}
     LENIENT: ClassVar[bool] = False
     GO_NAME: ClassVar[str] = ""
+    GO_PACKAGE: ClassVar[str] = "structs"
     GO_TYPES: ClassVar[Mapping[str, str]] = {}
     REFUSES_NULL_IN: ClassVar[frozenset[str]] = frozenset()
+    PREFILLED: ClassVar[bool] = False
 
 
 B = TypeVar("B", bound=Body)
@@ -56,17 +60,30 @@ def from_tree(body: type[B], value: Any) -> B:
         GoError: a type or a key is wrong. InvalidRequest: `duration`.
     """
     attempt = Attempt()
-    made: B = Record(body, pointer=False).take(value, None, attempt)
+    made: B = Record(body, pointer=False).take(value, body() if body.PREFILLED else None, attempt)
     if attempt.problem is not None:
         raise attempt.problem
     return made
+
+
+def list_from_tree(body: type[B], value: Any, go: str) -> list[B]:
+    """The bodies that a tree stands for which is a list of them; a null stands for an empty one.
+
+    Raises:
+        GoError: a type or a key is wrong, or one of them is a null. InvalidRequest: `duration`.
+    """
+    attempt = Attempt()
+    made: list[B] | None = kinds.List(Record(body, pointer=True), go, refuses_null=True).take(value, None, attempt)
+    if attempt.problem is not None:
+        raise attempt.problem
+    return made or []
 
 
 class Record(Kind):
     """An object of a known shape."""
 
     def __init__(self, body: type[Body], *, pointer: bool) -> None:
-        super().__init__(f"structs.{body.GO_NAME}")
+        super().__init__(f"{body.GO_PACKAGE}.{body.GO_NAME}")
         self.body, self.pointer = body, pointer
         self.own = bool(body.ALIASES) or body.LENIENT
 
@@ -165,6 +182,8 @@ def fields_by_key(body: type[Body]) -> dict[str, Field]:
 def _kind(hint: Any, go: str = "", refuses_null: bool = False) -> Kind:
     if hint == Duration:
         return kinds.Duration()
+    if hint == Float:
+        return kinds.Real()
     if hint == Unsigned:
         return kinds.Whole(go or "uint64", 0, kinds.UINT_HIGH)
     if hint == Int:

@@ -72,6 +72,22 @@ class Whole(Kind):
         return old
 
 
+class Real(Kind):
+    """A double."""
+
+    zero = 0.0
+
+    def __init__(self) -> None:
+        super().__init__("float64")
+
+    def take(self, value: Any, old: Any, attempt: Attempt) -> Any:
+        if isinstance(value, Number):
+            return double(value, attempt) or 0.0
+        if value is not None:
+            attempt.note(Mismatch(found(value), self.go))
+        return old
+
+
 class Truth(Kind):
     """A boolean; with `zero` None one that has to be told apart from an absent one."""
 

@@ -5,7 +5,8 @@ Owns the headers of such answers, when the log is asked first, and the rows' sel
 
 On a log that this process shares with others an answer shows what this replica has applied, which may lag by
 milliseconds. A read that wants more (`?consistent`, an index that this replica has not reached, the setting
-`consistent_reads`) first learns how far the log is and waits for that, and fails as Consul does without a leader.
+`consistent_reads`, one of what a lock is made of) first learns how far the log is and waits for that, and fails as
+Consul does without a leader.
 Source: common.md §6, §8, §9, §11; `DESIGN.md` §3, Reads.
 """
 
@@ -48,6 +49,9 @@ async def answer(
     keep: bool = True,
     failing_index: bool = True,
     once: bool | None = None,
+    newest: bool = False,
+    as_it_is: bool = False,
+    index_of_now: bool = False,
 ) -> Reply:
     """The answer to an index-bearing read, with its headers.
 
@@ -59,30 +63,35 @@ async def answer(
         keep: whether every change of the bytes touches the topic, so that they may be kept ready.
         failing_index: whether the headers of an index go with the error when the log cannot be asked.
         once: what `asked_first` said where the caller had to know before it could name the topic.
+        newest: whether a read without a mode asks the log first, whatever the settings say.
+        as_it_is: whether the bytes are no JSON, which a request may want laid out.
+        index_of_now: whether a wait that came to its end shows the index of that moment, not that of its beginning.
     Raises:
         RequestError: `no-leader`, the log cannot be asked.
     """
     options = options or read_options(call)
     if once is None:
-        once = await asked_first(call, options, failing_index=failing_index)
+        once = await asked_first(call, options, failing_index=failing_index, newest=newest)
     question = Question(
         topic,
         (call.route, call.argument, call.query.without(_NOT_IN_KEY)),
         query,
-        _laid_out(call, encode),
+        encode if as_it_is else _laid_out(call, encode),
         keep=keep,
         only_if_different=only_if_different,
     )
     if options.min_index:
         found, waited = await call.engine.after(question, options.min_index, options.wait_seconds)
+        if index_of_now and found.index <= options.min_index:
+            found = call.engine.answer(question)
     else:
         found, waited = call.engine.answer(question), False
     contact = call.engine.contact() if call.engine.shared else _ANSWERING
     once = once or contact.away
-    headers = _headers(found.index, options.mode if consistency else "", contact)
+    headers = index_headers(found.index, options.mode if consistency else "", contact)
     ready = found if not options.min_index or found.index > options.min_index else None
     if cacheable and options.cached:
-        hit = _seen_before(call) and not waited
+        hit = seen_before(call) and not waited
         headers += b"X-Cache: HIT\r\nAge: 0\r\n" if hit else b"X-Cache: MISS\r\n"
         return Reply(body=found.body, headers=headers, ready=ready if hit else None, once=once, waited=waited)
     return Reply(body=found.body, headers=headers, ready=ready, once=once, waited=waited)
@@ -98,7 +107,7 @@ def local_answer(call: Call, topic: Topic, query: Callable[[State], Any], encode
     return Reply(body=found.body, ready=found, once=_always_asks(call))
 
 
-async def asked_first(call: Call, options: ReadOptions, *, failing_index: bool = True) -> bool:
+async def asked_first(call: Call, options: ReadOptions, *, failing_index: bool = True, newest: bool = False) -> bool:
     """Ask the log first where the read wants that; whether the same read has to ask again next time.
 
     Raises:
@@ -107,7 +116,7 @@ async def asked_first(call: Call, options: ReadOptions, *, failing_index: bool =
     if not call.engine.shared:
         return False
     default = options.mode == "leader" and not options.cached
-    asks = options.mode == "consistent" or (default and _always_asks(call))
+    asks = options.mode == "consistent" or (default and (newest or _always_asks(call)))
     if asks or options.min_index > call.engine.state.applied:
         try:
             await _confirm(call)
@@ -150,7 +159,8 @@ def _laid_out(call: Call, encode: Callable[[Any], bytes]) -> Callable[[Any], byt
     return encode
 
 
-def _headers(index: int, mode: str, contact: Contact) -> bytes:
+def index_headers(index: int, mode: str, contact: Contact) -> bytes:
+    """The header lines of an answer as of this index; it names its read mode where it is given one."""
     effective = b"X-Consul-Effective-Consistency: %b\r\n" % mode.encode() if mode else b""
     known, silent_ms = (b"false", int(contact.silent_seconds * 1000)) if contact.away else (b"true", 0)
     return (
@@ -159,7 +169,7 @@ def _headers(index: int, mode: str, contact: Contact) -> bytes:
     )
 
 
-def _seen_before(call: Call) -> bool:
+def seen_before(call: Call) -> bool:
     """Whether the same `?cached` read was asked before: order, layout and mode of the answer are no part of it."""
     query = call.query
     key = (

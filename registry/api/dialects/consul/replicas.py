@@ -11,15 +11,21 @@ from typing import NamedTuple
 from registry.core.reading import State
 from registry.model.member import Member
 
+TERM = 2  # of the one election that was ever held: the store decides who keeps house
+
 
 class Replica(NamedTuple):
-    """One server: its id and name are no other's, and stay the same for as long as its process lives."""
+    """One server: its id and name are no other's, and stay the same for as long as its process lives.
+
+    `since` is when that process began (Unix seconds), 0 where it did not say so.
+    """
 
     id: str
     name: str
     address: str
     port: int
     leads: bool
+    since: float = 0.0
 
 
 def replicas(state: State) -> list[Replica]:
@@ -35,6 +41,7 @@ def replicas(state: State) -> list[Replica]:
             member.address or server.address,
             member.port or server.service_port,
             member.id == state.holder,
+            member.since,
         )
         for member in members
     ]

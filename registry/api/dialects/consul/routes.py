@@ -8,6 +8,7 @@ its row is `routing.py`. Source: common.md §17.
 from registry.api.call import Endpoints
 
 endpoint = Endpoints()
+ANY_METHOD = "*"  # of an endpoint that looks at the method itself
 
 # Methods in the order that `Allow` names them; a path that ends in a slash takes an argument.
 ROUTES: dict[str, tuple[str, ...]] = {

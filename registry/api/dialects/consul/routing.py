@@ -11,7 +11,7 @@ import re
 
 from registry.api.call import Endpoint
 from registry.api.dialect import Match
-from registry.api.dialects.consul.routes import ROUTES
+from registry.api.dialects.consul.routes import ANY_METHOD, ROUTES
 from registry.api.query import Query, unescaped
 from registry.api.reply import Reply, header_lines, text_reply
 from registry.errors import InvalidRequest
@@ -85,7 +85,8 @@ class Routing:
         refusal = self._refusal(route, method, path, remote)
         if refusal is not None:
             return _itself(route, refusal if _readable(raw_query) else text_reply(500, ""))
-        endpoint = self._handlers[route].get(method)
+        handlers = self._handlers[route]
+        endpoint = handlers.get(method) or handlers.get(ANY_METHOD)
         if endpoint is None:
             return _itself(route, text_reply(404, _NO_ROUTE), bare=True)
         argument = path[len(route) :] if route.endswith("/") else ""
@@ -135,8 +136,11 @@ def _nth_slash(path: str, count: int) -> int:
 
 
 def _cleaned(raw_path: str) -> str:
-    """The escaped path without empty, `.` and `..` parts; a trailing slash stays."""
-    clean = posixpath.normpath("/" + raw_path.lstrip("/"))
+    """The escaped path without empty, `.` and `..` parts; a trailing slash stays.
+
+    Go takes it for one that is not escaped yet, and escapes it once more (kv.md §1).
+    """
+    clean = posixpath.normpath("/" + raw_path.lstrip("/")).replace("%", "%25")
     return clean + "/" if raw_path.endswith("/") and clean != "/" else clean
 
 

@@ -59,6 +59,11 @@ class Summary:
         return set(self.proxies) == {_TRANSPARENT}
 
     @property
+    def some_transparent(self) -> bool:
+        """Whether any of its proxies takes all traffic of its host."""
+        return self.proxies[_TRANSPARENT] > 0
+
+    @property
     def count(self) -> "Count":
         """The distinct checks by status."""
         count = Count()

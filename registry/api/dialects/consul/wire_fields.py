@@ -7,7 +7,7 @@ from msgspec import Struct
 
 # Parts of names that Consul writes in capitals, or in its own way.
 _PARTS = {
-    "dns": "DNS", "fips": "FIPS", "grpc": "GRPC", "h2": "H2", "http": "HTTP", "id": "ID", "ip": "IP",
+    "acls": "ACLs", "dns": "DNS", "fips": "FIPS", "grpc": "GRPC", "h2": "H2", "http": "HTTP", "id": "ID", "ip": "IP",
     "json": "JSON", "lan": "LAN", "os": "OS", "sha": "SHA", "tcp": "TCP", "tls": "TLS", "ttl": "TTL", "udp": "UDP",
 }  # fmt: skip
 _WHOLE = {"h2ping": "H2PING", "h2ping_use_tls": "H2PingUseTLS"}

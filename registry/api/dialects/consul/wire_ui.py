@@ -5,6 +5,7 @@ services is `ui_summary.py`. Source: status_operator_snapshot_ui.md part D.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -52,6 +53,53 @@ class UiServiceShape(Shape):
     connected_with_gateway: bool
 
 
+class IntentionShape(Shape):
+    """Why one service may call another."""
+
+    allowed: bool
+    has_permissions: bool
+    external_source: str
+    has_exact: bool
+    default_allow: bool
+
+
+class NeighbourShape(Shape):
+    """A service as the neighbour of another one."""
+
+    kind: str | UnsetType
+    name: str
+    datacenter: str
+    tags: list[str] | None
+    nodes: list[str] | None
+    external_sources: list[str] | None
+    instance_count: int
+    checks_passing: int
+    checks_warning: int
+    checks_critical: int
+    gateway_config: dict[str, str]
+    transparent_proxy: bool
+    connect_native: bool
+    source: str
+    intention: IntentionShape
+
+
+class TopologyShape(Shape):
+    """`service-topology`."""
+
+    protocol: str
+    transparent_proxy: bool
+    upstreams: list[NeighbourShape]
+    downstreams: list[NeighbourShape]
+    filtered_by_acls: bool
+
+
+class Neighbour(NamedTuple):
+    """A service beside another one; `registered` says that a proxy names the one that is called."""
+
+    summary: Summary
+    registered: bool
+
+
 class CountShape(Shape):
     """How many there are of something, by status; the count of nodes has no name."""
 
@@ -83,6 +131,14 @@ def ui_node(view: NodeView | None, versions: Mapping[str, str]) -> bytes:
 def ui_services(entries: Iterable[Entry]) -> bytes:
     """The answer of `services`: what was left by the filter, summed up by name."""
     return encoded([_service(one) for one in summaries(entries)])
+
+
+def ui_topology(upstreams: Iterable[Neighbour], downstreams: Iterable[Neighbour], *, transparent: bool) -> bytes:
+    """The answer of `service-topology`; no configuration names another protocol than the default."""
+    return encoded(
+        TopologyShape("tcp", transparent, [_neighbour(one) for one in upstreams],
+                      [_neighbour(one) for one in downstreams], False)
+    )  # fmt: skip
 
 
 def ui_overview(nodes: Iterable[Node], entries: Iterable[Entry], checks: Iterable[Check]) -> bytes:
@@ -121,6 +177,17 @@ def _service(one: Summary) -> UiServiceShape:
         one.kind or UNSET, one.name, one.datacenter, sorted(one.tags) or None, sorted(one.nodes) or None,
         list(one.external_sources) or None, one.instances, count.passing, count.warning, count.critical,
         {}, one.transparent, one.native, bool(one.proxies), False,
+    )  # fmt: skip
+
+
+def _neighbour(found: Neighbour) -> NeighbourShape:
+    shown = _service(found.summary)
+    return NeighbourShape(
+        shown.kind, shown.name, shown.datacenter, shown.tags, shown.nodes, shown.external_sources,
+        shown.instance_count, shown.checks_passing, shown.checks_warning, shown.checks_critical,
+        shown.gateway_config, shown.transparent_proxy, shown.connect_native,
+        "proxy-registration" if found.registered else "default-allow",
+        IntentionShape(allowed=True, has_permissions=False, external_source="", has_exact=False, default_allow=True),
     )  # fmt: skip
 
 
