@@ -169,3 +169,23 @@ def go_program(compat: None) -> str:
         pytest.skip(f"the Go client could not be fetched: {built.stderr.strip().splitlines()[-1]}")
     assert built.returncode == 0, built.stderr
     return str(program)
+
+
+def _made_by(script: str) -> Path:
+    """The folder that one of our scripts prints; skips where it finds nothing."""
+    made = subprocess.run([ROOT / "scripts" / script], capture_output=True, text=True, timeout=FETCH_SECONDS)
+    if made.returncode:
+        pytest.skip(f"{script}: {made.stderr.strip().splitlines()[-1]}")
+    return Path(made.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def patroni_programs(compat: None) -> Path:
+    """The folder of `patroni` and `patronictl`."""
+    return _made_by("get-patroni")
+
+
+@pytest.fixture(scope="session")
+def postgresql_programs(compat: None) -> Path:
+    """The folder of PostgreSQL's programs."""
+    return _made_by("get-postgresql")

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import subprocess
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,19 @@ def consul(consul_program: str, environment: dict[str, str]) -> Consul:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS)
         assert done.returncode == 0, f"consul {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def refused(consul_program: str, environment: dict[str, str]) -> Consul:
+    """Runs one command, asserts that it fails, returns what it printed."""
+
+    def run(*arguments: str) -> str:
+        command = [consul_program, *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+        assert done.returncode != 0, f"consul {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
 
     return run
 
@@ -192,3 +206,130 @@ def test_force_leave_of_an_unknown_node_fails(consul_program: str, environment: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=COMMAND_SECONDS)
     assert done.returncode == 1
     assert "nobody" in done.stderr
+
+
+# Servers, and snapshots
+
+
+def json_of(file: str) -> Any:
+    """What a snapshot says of itself."""
+    with tarfile.open(file) as tar:
+        member = tar.extractfile("meta.json")
+        assert member is not None
+        return json.load(member)
+
+
+def test_snapshot_save_and_restore(consul: Consul, name: str, tmp_path: Path) -> None:
+    """The command line checks what it has downloaded: the form of the file, and its sums."""
+    file = str(tmp_path / "backup.snap")
+    consul("kv", "put", name, "before")
+    assert consul("snapshot", "save", file).startswith("Saved and verified snapshot to index ")
+    consul("snapshot", "save", "-stale", file)
+    assert f"Index        {json_of(file)['Index']}" in consul("snapshot", "inspect", file).splitlines()
+    consul("kv", "put", name, "after")
+    assert consul("snapshot", "restore", file).strip() == "Restored snapshot"
+    assert consul("kv", "get", name).strip() == "before"
+    consul("kv", "delete", name)
+
+
+def test_snapshot_restore_of_something_else_fails(refused: Consul, tmp_path: Path) -> None:
+    file = tmp_path / "no.snap"
+    file.write_bytes(b"no snapshot at all")
+    assert "gzip: invalid header" in refused("snapshot", "restore", str(file))
+
+
+def test_operator_raft_lists_the_peers(consul: Consul, refused: Consul) -> None:
+    table = consul("operator", "raft", "list-peers")
+    assert table.split()[:6] == ["Node", "ID", "Address", "State", "Voter", "RaftProtocol"]
+    assert (column(table, 2), column(table, 3)) == (["127.0.0.1:8300"], ["leader"])
+    text = refused("operator", "raft", "remove-peer", "-id=nobody")
+    assert 'id "nobody" was not found in the Raft configuration' in text
+
+
+def test_operator_autopilot_reads_and_writes_its_configuration(consul: Consul) -> None:
+    assert "MaxTrailingLogs = 250" in consul("operator", "autopilot", "get-config")
+    done = consul("operator", "autopilot", "set-config", "-max-trailing-logs=300", "-cleanup-dead-servers=false")
+    assert done.strip() == "Configuration updated!"
+    shown = consul("operator", "autopilot", "get-config").splitlines()
+    assert {"CleanupDeadServers = false", "MaxTrailingLogs = 300", "LastContactThreshold = 200ms"} <= set(shown)
+    consul("operator", "autopilot", "set-config", "-max-trailing-logs=250", "-cleanup-dead-servers=true")
+
+
+def test_the_keyring_of_a_server_without_encryption(refused: Consul) -> None:
+    assert "Keyring is empty (encryption not enabled)" in refused("keyring", "-list")
+    assert "No keyring to modify (encryption not enabled)" in refused("keyring", "-install=d8wu8CSUrqgtjVsvcBPmhQ==")
+
+
+# Keys, locks, events
+
+
+def test_kv_put_get_and_delete(consul: Consul, refused: Consul, name: str) -> None:
+    assert consul("kv", "put", f"{name}/a", "1").strip() == f"Success! Data written to: {name}/a"
+    assert consul("kv", "put", "-flags=42", f"{name}/b", "2").startswith("Success!")
+    assert consul("kv", "get", f"{name}/a") == "1\n"
+    detail = dict(line.split(None, 1) for line in consul("kv", "get", "-detailed", f"{name}/b").splitlines())
+    assert (detail["Flags"], detail["Value"], detail["LockIndex"]) == ("42", "2", "0")
+    assert consul("kv", "get", "-recurse", f"{name}/").split() == [f"{name}/a:1", f"{name}/b:2"]
+    assert consul("kv", "get", "-keys", f"{name}/").split() == [f"{name}/a", f"{name}/b"]
+    assert "Error! Did not write" in refused("kv", "put", "-cas", "-modify-index=1", f"{name}/a", "3")
+    index = detail["ModifyIndex"]
+    assert consul("kv", "put", "-cas", f"-modify-index={index}", f"{name}/b", "3").startswith("Success!")
+    assert "Error! Did not delete" in refused("kv", "delete", "-cas", f"-modify-index={index}", f"{name}/b")
+    assert consul("kv", "delete", "-recurse", f"{name}/").strip() == f"Success! Deleted keys with prefix: {name}/"
+    assert "No key exists" in refused("kv", "get", f"{name}/a")
+
+
+def test_kv_export_and_import(consul: Consul, name: str, tmp_path: Path) -> None:
+    consul("kv", "put", f"{name}/a", "1")
+    consul("kv", "put", "-flags=7", f"{name}/b", "two words")
+    exported = consul("kv", "export", f"{name}/")
+    assert [(one["key"], one["flags"]) for one in json.loads(exported)] == [(f"{name}/a", 0), (f"{name}/b", 7)]
+    consul("kv", "delete", "-recurse", f"{name}/")
+    file = tmp_path / "keys.json"
+    file.write_text(exported)
+    imported = consul("kv", "import", f"@{file}")
+    assert imported.splitlines() == [f"Imported: {name}/a", f"Imported: {name}/b"]
+    assert consul("kv", "get", f"{name}/b") == "two words\n"
+    consul("kv", "delete", "-recurse", f"{name}/")
+
+
+def test_a_lock_is_held_while_its_command_runs(consul: Consul, refused: Consul, name: str) -> None:
+    assert consul("lock", name, "echo held").strip() == "held"
+    said = consul("lock", "-n=2", "-verbose", f"{name}/many", "echo one of two").splitlines()
+    assert said[0] == f"Setting up semaphore (limit 2) at prefix: {name}/many"
+    assert {"one of two", "Cleanup succeeded"} <= set(said)
+    assert "exit status 3" in refused("lock", "-child-exit-code", name, "exit 3")
+    assert consul("kv", "get", "-keys", f"{name}").strip() == ""
+
+
+def test_a_lock_that_somebody_has_is_waited_for(
+    consul_program: str, environment: dict[str, str], refused: Consul, name: str
+) -> None:
+    with running([consul_program, "lock", name, "echo held; sleep 60"], environment) as output:
+        assert next(output).strip() == "held"
+        assert "timeout during lock acquisition" in refused("lock", "-timeout=1s", name, "true")
+
+
+def test_watch_of_keys_prefixes_and_events(consul: Consul, name: str) -> None:
+    assert watched(consul, "-type=key", f"-key={name}/a") is None
+    consul("kv", "put", f"{name}/a", "1")
+    pair = watched(consul, "-type=key", f"-key={name}/a")
+    assert (pair["Key"], pair["Value"]) == (f"{name}/a", "MQ==")
+    assert [one["Key"] for one in watched(consul, "-type=keyprefix", f"-prefix={name}/")] == [f"{name}/a"]
+    assert "Event ID: " in consul("event", f"-name={name}", "payload")
+    [event] = watched(consul, "-type=event", f"-name={name}")
+    assert event["Name"] == name
+    consul("kv", "delete", "-recurse", f"{name}/")
+
+
+def test_exec_is_refused_as_where_remote_execution_is_off(
+    consul_program: str, environment: dict[str, str], consul: Consul
+) -> None:
+    """Nobody acknowledges the event: `disable_remote_exec` is Consul's default."""
+    done = subprocess.run(
+        [consul_program, "exec", "-wait=200ms", "true"], env=environment, capture_output=True, text=True,
+        timeout=COMMAND_SECONDS,
+    )  # fmt: skip
+    assert "0 / 0 node(s) completed / acknowledged" in done.stdout
+    assert done.returncode == 0, done.stderr
+    assert consul("kv", "get", "-keys", "_rexec/").strip() == ""
