@@ -13,6 +13,14 @@ from typing import NamedTuple
 from tests.linear.model import GONE, Answer, Held, Op, step
 
 NEVER = math.inf
+MOST_TRIES = 500_000  # for one key, which takes seconds; 500 operations of right histories took 600
+
+
+class Undecided(Exception):
+    """The search was given up: nothing is known of the history."""
+
+    def __init__(self, tries: int, events: int, open_ones: int) -> None:
+        super().__init__(f"undecided after {tries:,} tries: {events} operations, {open_ones} of them never answered")
 
 
 class Event(NamedTuple):
@@ -29,10 +37,13 @@ class Event(NamedTuple):
     maybe: bool = False
 
 
-def order_of(history: Sequence[Event], first: Held = GONE) -> list[Event] | None:
+def order_of(history: Sequence[Event], first: Held = GONE, *, most_tries: int = MOST_TRIES) -> list[Event] | None:
     """An order that explains everything, or None where there is none.
 
     Requests without an answer that need not have taken place may be missing in it.
+
+    Raises:
+        Undecided: neither was found within so many tries.
     """
     events = sorted(history, key=lambda event: (event.begun, event.ended))
     everything = (1 << len(events)) - 1
@@ -49,6 +60,8 @@ def order_of(history: Sequence[Event], first: Held = GONE) -> list[Event] | None
             after = _taken(events[place], state)
             if after is None or (left & ~(1 << place), after) in seen:
                 continue
+            if len(seen) >= most_tries:
+                raise Undecided(len(seen), len(events), len(events) - must.bit_count())
             seen.add((left & ~(1 << place), after))
             path.append((left, place, state))
             left, state = left & ~(1 << place), after

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from tests.fuzz.wire import Answer as HttpAnswer
-from tests.linear.checker import NEVER, Event, order_of, told
+from tests.linear.checker import NEVER, Event, Undecided, order_of, told
 from tests.linear.model import Answer, Op
 from tests.replicas.callers import AWAY, NOT_STORED, Caller, Door
 
@@ -74,8 +74,15 @@ class Clients:
             await caller.close()
 
     def problems(self) -> list[str]:
-        """The histories of keys that cannot have happened."""
-        return [f"{key}:\n{told(some)}" for key, some in sorted(self.events.items()) if order_of(some) is None]
+        """The histories of keys that cannot have happened, and those of which nobody could find out."""
+        found = []
+        for key, some in sorted(self.events.items()):
+            try:
+                if order_of(some) is None:
+                    found.append(f"{key}:\n{told(some)}")
+            except Undecided as undecided:
+                found.append(f"{key}: {undecided}\n{told(some)}")
+        return found
 
     async def _work(self, place: int, caller: Caller, session: str, keys: list[str]) -> None:
         read: dict[str, tuple[str, int]] = {}  # key → the value and its index that this client read last

@@ -2,7 +2,9 @@
 
 import random
 
-from tests.linear.checker import NEVER, Event, order_of
+import pytest
+
+from tests.linear.checker import NEVER, Event, Undecided, order_of
 from tests.linear.model import GONE, Held, Op, step
 
 
@@ -116,3 +118,11 @@ def test_right_histories_are_right_and_a_changed_answer_mostly_is_not() -> None:
 
 def test_a_state_to_begin_with() -> None:
     assert order_of([event("a", 0, 1, "get", ("1", "A"))], Held(1, "1", "A")) is not None
+
+
+def test_a_search_that_takes_too_long_is_given_up_and_says_so() -> None:
+    """Many open writes, and a read that none of them explains: every set of them would have to be tried."""
+    history = [event(f"w{number}", 0, NEVER, "put", None, value=f"{number}") for number in range(16)]
+    history.append(event("r", 1, 2, "get", ("never written", "")))
+    with pytest.raises(Undecided, match="undecided after 1,000 tries: 17 operations, 16 of them never answered"):
+        order_of(history, most_tries=1000)

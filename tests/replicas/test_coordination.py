@@ -88,7 +88,8 @@ async def test_a_replica_that_is_behind_shows_a_transaction_of_the_other_once_it
             other = Client(two.server)
             listing = asyncio.create_task(two.send("GET /v1/kv/t/?recurse"))
             reading = asyncio.create_task(other.send("PUT /v1/txn", body=reads))
-            await two.asked(asked + 1)
+            async with asyncio.timeout(5):
+                await two.asked(asked + 1)
             assert not listing.done()
             assert not reading.done()
             two.wire.let_go()
