@@ -265,6 +265,7 @@ async def refused(consul: Client, archive: bytes, text: str) -> None:
             FILE + 'failed checking integrity of snapshot: list missing hash for "x"',
         ),
     ],
+    ids=["empty", "cut", "text", "no tar", "bad tar", "no files", "another file", "no metadata", "no hash"],
 )
 async def test_what_is_no_snapshot(consul: Client, archive: bytes, text: str) -> None:
     await refused(consul, archive, text)
