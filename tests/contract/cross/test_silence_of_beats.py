@@ -75,11 +75,12 @@ async def test_a_thousand_agents_that_beat_are_no_news(rest: RestClient) -> None
     server = rest.server
     crowd = await Crowd.gathered(server)
     try:
-        await crowd.register()
-        for _ in range(60):  # over a shared store it is written down who is there
-            await server.advance(1)
+        for _ in range(300):  # over a shared store it is written down who is there
             if server.engine.state.members or not server.engine.shared:
                 break
+            await server.advance(1)
+        await crowd.register()
+        await server.advance(1)
         applied = server.engine.state.applied
         indexes = {path: (await rest.get(path)).headers["X-Consul-Index"] for path in READS}
         readers = [asyncio.ensure_future(rest.get(f"{path}?index={index}&wait=10m")) for path, index in indexes.items()]
