@@ -7,6 +7,7 @@ some time after it was sent, or never did.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,6 +49,7 @@ def order_of(history: Sequence[Event], first: Held = GONE, *, most_tries: int = 
     events = sorted(history, key=lambda event: (event.begun, event.ended))
     everything = (1 << len(events)) - 1
     must = sum(1 << place for place, event in enumerate(events) if event.ended != NEVER)
+    needs = _needs(events, first)
     seen: set[tuple[int, Held]] = set()
     path: list[tuple[int, int, Held]] = []  # left before, place taken, state before
     left, state = everything, first
@@ -60,6 +62,8 @@ def order_of(history: Sequence[Event], first: Held = GONE, *, most_tries: int = 
             after = _taken(events[place], state)
             if after is None or (left & ~(1 << place), after) in seen:
                 continue
+            if after.value != state.value and left & ~(1 << place) & needs.get(state.value, 0):
+                continue  # somebody saw this value later, and it never comes back
             if len(seen) >= most_tries:
                 raise Undecided(len(seen), len(events), len(events) - must.bit_count())
             seen.add((left & ~(1 << place), after))
@@ -72,6 +76,25 @@ def order_of(history: Sequence[Event], first: Held = GONE, *, most_tries: int = 
             if not path:
                 return None
             left, _, state = path.pop()
+
+
+def _needs(events: Sequence[Event], first: Held) -> dict[str, int]:
+    """Which answered operations found a value there, as a mask for each value that comes once only.
+
+    Without it one wrong turn is searched to its end with every set of the requests that nobody answered.
+    """
+    written = Counter(event.op.value for event in events if event.op.verb not in ("get", "delete"))
+    written[first.value] += 1
+    found: dict[str, int] = {}
+    for place, event in enumerate(events):
+        seen = ""
+        if event.op.verb == "get" and isinstance(event.answer, tuple):
+            seen = event.answer[0]
+        elif event.op.verb == "cas" and event.answer is True:
+            seen = event.op.expected
+        if seen and written[seen] == 1:
+            found[seen] = found.get(seen, 0) | 1 << place
+    return found
 
 
 def _possible(events: Sequence[Event], left: int, state: Held) -> list[int]:
