@@ -1,4 +1,4 @@
-"""1,000,000 keys: what they cost in memory and at a start, and how fast they are read, also while a snapshot is taken.
+"""1,000,000 keys: what they cost in memory and at a start, and how fast they are read.
 
 Fills a server of ours over HTTP in transactions, then reads single keys and a prefix of 100 one after the other on one
 connection. The figures go to standard output; run it on a machine that does nothing else.
