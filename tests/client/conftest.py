@@ -1,12 +1,14 @@
 """A registry for each test, in memory or on the store that `TEST_STORE` names, and what its clients show of it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from registry import testing
 from tests.client.moved import KINDS, Driven
 from tests.contract.rest import RestClient
+from tests.processes import ServerProcess
 from tests.stores import CHOSEN, empty_store, server_over
 
 
@@ -32,3 +34,21 @@ async def driven(request: pytest.FixtureRequest, rest: RestClient) -> AsyncItera
     agent = Driven(request.param, rest.server.url)
     yield agent
     await agent.stop()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A server with a store in a file."""
+    process = ServerProcess("--store", f"sqlite:///{tmp_path}/registry.db")
+    await process.start()
+    yield process
+    await process.kill()
+
+
+@pytest.fixture
+async def forgetful() -> AsyncIterator[ServerProcess]:
+    """A server that knows nothing after a restart."""
+    process = ServerProcess("--dev")
+    await process.start()
+    yield process
+    await process.kill()

@@ -1,8 +1,6 @@
 """Locks while their server is killed and started again, and when an older state is restored: real processes."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,24 +13,6 @@ from tests.processes import ServerProcess
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(30)]  # a start of the server takes a second or two
 
 KEY = "jobs/nightly"
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """A server with a store in a file."""
-    process = ServerProcess("--store", f"sqlite:///{tmp_path}/registry.db")
-    await process.start()
-    yield process
-    await process.kill()
-
-
-@pytest.fixture
-async def forgetful() -> AsyncIterator[ServerProcess]:
-    """A server that knows nothing after a restart."""
-    process = ServerProcess("--dev")
-    await process.start()
-    yield process
-    await process.kill()
 
 
 def lock(server: ServerProcess) -> Lock:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,24 +19,6 @@ SOON_SECONDS = 8.0
 
 Born = Callable[[ServerProcess], Driven]
 Beat = Callable[[ServerProcess], Awaitable[Driven]]
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """A server with a store in a file."""
-    process = ServerProcess("--store", f"sqlite:///{tmp_path}/registry.db")
-    await process.start()
-    yield process
-    await process.kill()
-
-
-@pytest.fixture
-async def forgetful() -> AsyncIterator[ServerProcess]:
-    """A server that knows nothing after a restart."""
-    process = ServerProcess("--dev")
-    await process.start()
-    yield process
-    await process.kill()
 
 
 def url(server: ServerProcess) -> str:
