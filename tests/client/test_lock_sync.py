@@ -113,12 +113,17 @@ async def test_an_election_from_threads(url: str) -> None:
 
 
 async def test_who_waits_is_told_when_the_thread_is_closed() -> None:
-    thread = LoopThread("lock of nobody")
+    thread, begun = LoopThread("lock of nobody"), threading.Event()
+
+    async def never() -> None:
+        begun.set()
+        await asyncio.sleep(3600)
+
     with pytest.raises(NotReady, match="not running"):
         thread.call(asyncio.sleep(0))
-    thread.start()
-    waiting = asyncio.create_task(asyncio.to_thread(thread.call, asyncio.sleep(3600)))
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(thread.start)
+    waiting = asyncio.create_task(asyncio.to_thread(thread.call, never()))
+    await asyncio.to_thread(begun.wait)
     await asyncio.to_thread(thread.close)
     with pytest.raises(NotReady, match="closed"):
         await waiting
