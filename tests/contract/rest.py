@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 import aiohttp
+from yarl import URL
 
 from registry.commands import RaiseLevel
 from registry.commands.codec import LEVEL
@@ -41,7 +42,7 @@ class RestClient:
         """One request; `path` goes onto the wire as it is."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         host, port = self.server.host, self.server.port
-        url = aiohttp.client.URL(f"http://{host}:{port}{path}", encoded=True)
+        url = URL(f"http://{host}:{port}{path}", encoded=True)
         async with self._session.request(method, url, data=data, headers=headers) as response:
             return Answer(response.status, dict(response.headers), await response.text())
 
