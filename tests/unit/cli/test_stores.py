@@ -389,7 +389,7 @@ def _damage(folder: Path) -> None:
         (["verify", "--store", "memory:"], 2, "store: memory:"),
         (["restore", "--store", "nonsense", "FILE"], 2, "store: no backend"),
         (["backup", "--store", "sqlite:x", "FILE"], 2, "store: a SQLite store is written"),
-        (["backup", "--store", "redis://:pw@127.0.0.1:1", "FILE"], 1, "does not answer"),
+        (["backup", "--store", "redis://:open-sesame@127.0.0.1:1", "FILE"], 1, "does not answer"),
         (["verify", "--data-dir", "NOWHERE"], 1, "there is no store at"),
         (["repair", "--data-dir", "NOWHERE", "--skip", "1"], 1, "there is no store at"),
         (["backup", "--data-dir", "NOWHERE", "FILE"], 1, "there is no store at"),
@@ -408,7 +408,7 @@ async def test_a_mistake_is_one_line_and_its_exit_code(
     places = {"FILE": "FILE", "NOFILE": "NOFILE", "NOWHERE": "NOWHERE", "DATA": "data", "NOWHERE/x/y": "NOWHERE/x/y"}
     ended = await command(*(str(tmp_path / places[word]) if word in places else word for word in words))
     assert (ended.code, said in ended.line) == (code, True), ended
-    assert "pw" not in ended.err
+    assert "sesame" not in ended.err
     assert not (tmp_path / "NOWHERE").exists()
 
 
