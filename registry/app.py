@@ -20,7 +20,7 @@ from registry.api.access_log import AccessLog
 from registry.api.dialect import Dialect
 from registry.api.dialects.codevald import codevald
 from registry.api.dialects.consul.dialect import ConsulDialect
-from registry.api.dialects.consul.file_definitions import file_rows, refused_rows
+from registry.api.dialects.consul.registration.files import file_rows, refused_rows
 from registry.api.dialects.fr0g import Fr0gDialect
 from registry.api.dialects.hive.figures import HiveFigures
 from registry.api.dialects.optiinfra import optiinfra

@@ -4,35 +4,27 @@ The areas are named here, so that their endpoints are in the table when it is re
 """
 
 from registry.api.dialect import Match
-from registry.api.dialects.consul import (
-    agent_checks,
-    agent_info,
-    agent_reads,
-    agent_services,
-    autopilot,
-    catalog,
-    catalog_writes,
-    coordinates,
-    errors,
-    events,
-    health,
-    keyring,
-    kv,
-    kv_writes,
-    operator,
-    prepared,
-    sessions,
-    snapshot,
-    status,
-    txn,
-    ui,
-    ui_mesh,
-    ui_topology,
-    usage,
-)
-from registry.api.dialects.consul.json import pretty
+from registry.api.dialects.consul import errors, events, status
+from registry.api.dialects.consul.agent import checks as agent_checks
+from registry.api.dialects.consul.agent import info as agent_info
+from registry.api.dialects.consul.agent import reads as agent_reads
+from registry.api.dialects.consul.agent import services as agent_services
+from registry.api.dialects.consul.catalog import coordinates, health
+from registry.api.dialects.consul.catalog import reads as catalog
+from registry.api.dialects.consul.catalog import writes as catalog_writes
+from registry.api.dialects.consul.go.encode import pretty
+from registry.api.dialects.consul.kv import reads as kv
+from registry.api.dialects.consul.kv import writes as kv_writes
+from registry.api.dialects.consul.operator import autopilot, keyring, snapshot, usage
+from registry.api.dialects.consul.operator import raft as operator
+from registry.api.dialects.consul.prepared import endpoints as prepared
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.dialects.consul.routing import Routing
+from registry.api.dialects.consul.session import endpoints as sessions
+from registry.api.dialects.consul.txn import endpoint as txn
+from registry.api.dialects.consul.ui import lists as ui
+from registry.api.dialects.consul.ui import mesh as ui_mesh
+from registry.api.dialects.consul.ui import topology as ui_topology
 from registry.api.reply import Reply, text_reply
 from registry.errors import LogError, RequestError
 

@@ -8,7 +8,7 @@ Source: common.md §7 and the lists of errors in each area's contract.
 from string import Formatter
 from typing import Any
 
-from registry.api.dialects.consul.gotext import quoted
+from registry.api.dialects.consul.go.text import quoted
 from registry.api.reply import Reply, text_reply
 from registry.errors import LogError, LogUnavailable, RequestError
 

@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Sequence
 
 from registry.api.call import Call
-from registry.api.dialects.consul.json import encoded
+from registry.api.dialects.consul.go.encode import encoded
 from registry.api.dialects.consul.params import blocking, refuse_foreign_datacenter
 from registry.api.dialects.consul.routes import endpoint
-from registry.api.dialects.consul.wire_fields import Shape
+from registry.api.dialects.consul.wire.fields import Shape
 from registry.api.reply import Reply
 from registry.commands import FireEvent
 from registry.core.reading import State

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from registry.api.call import Call
-from registry.api.dialects.consul.json import pretty
+from registry.api.dialects.consul.go.encode import pretty
 from registry.api.dialects.consul.params import ReadOptions, node_meta, read_options
 from registry.api.reply import Reply
 from registry.core.reading import Contact, Question, State

@@ -6,7 +6,7 @@ in the agent's form an object that is not shown is None, and comparisons through
 Source: common.md §12.2.
 """
 
-from registry.api.dialects.consul.wire import VIRTUAL
+from registry.api.dialects.consul.wire.catalog import VIRTUAL
 from registry.model.filter import Selectors, boolean, integer, mapping, objects, record, text, texts, unsigned
 from registry.model.service import (
     CONNECT_PROXY,
@@ -199,7 +199,7 @@ ENTRY: Selectors = {
     "Checks": objects("checks", CHECK),
 }
 
-# Rows: MemberShape of `wire_agent.py`. /v1/agent/members.
+# Rows: MemberShape of `wire/agent.py`. /v1/agent/members.
 MEMBER: Selectors = {
     "Name": text("name"),
     "Port": unsigned("port", bits=16),

@@ -5,7 +5,7 @@ Source: status_operator_snapshot_ui.md part A; catalog.md §3; api-docs/status.
 
 from registry.api.call import Call
 from registry.api.dialects.consul.errors import reply_for
-from registry.api.dialects.consul.json import encoded
+from registry.api.dialects.consul.go.encode import encoded
 from registry.api.dialects.consul.params import ReadOptions, read_options, refuse_foreign_datacenter
 from registry.api.dialects.consul.reads import local_answer
 from registry.api.dialects.consul.replicas import host_port, leader, replicas

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from registry.api.dialects.consul.errors import TABLE, reply_for
-from registry.api.dialects.consul.txn_errors import TEXTS
+from registry.api.dialects.consul.txn.errors import TEXTS
 from registry.api.reply import TEXT
 from registry.errors import Conflict, InvalidRequest, LogUnavailable, NotFound, RequestError, TooLarge, TooManyRequests
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from registry.api.dialects.consul import selectors
-from registry.api.dialects.consul.wire_agent import MemberShape
+from registry.api.dialects.consul.wire.agent import MemberShape
 from registry.errors import InvalidRequest
 from registry.model.check import Check
 from registry.model.filter import Selectors, compiled

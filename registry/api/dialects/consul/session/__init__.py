@@ -1,0 +1,1 @@
+"""Sessions: `/v1/session/*`."""

@@ -1,0 +1,1 @@
+"""Transactions: `/v1/txn`."""

@@ -1,0 +1,1 @@
+"""The interface's pages: `/v1/internal/ui/*`."""

@@ -1,0 +1,1 @@
+"""Rows of the model as JSON, where several areas show them."""
