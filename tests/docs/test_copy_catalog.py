@@ -105,8 +105,15 @@ async def states(side: Side) -> dict[str, tuple[str, str]]:
     }
 
 
+async def looked(side: Side) -> None:
+    """Wait until the check of the sidecar's port has been run."""
+    while not (await states(side))["service:web-sidecar-proxy:1"][1]:  # noqa: ASYNC110 - its first run is soon
+        await asyncio.sleep(0.02)
+
+
 async def test_a_copy_shows_what_the_source_does(old: Side, new: Side) -> None:
     await filled(old)
+    await looked(old)
     assert await copied(old, new) == (0, "2 nodes, 3 services, 4 checks copied; 0 removals\n")
     for path in ("/v1/catalog/service/web", "/v1/catalog/service/db", "/v1/catalog/connect/web"):
         (there,), (here,) = await old.get(path), await new.get(path)
