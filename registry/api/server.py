@@ -5,8 +5,9 @@ own, because the general one costs a task, a request object and a header diction
 What a request means is `api/edge.py`, how clients get in `api/ports.py`.
 
 A request whose bytes are exactly those of one answered from memory before is answered where its bytes
-arrive, without being parsed again: equal bytes have an equal meaning. That is done only between
-requests, when the piece that arrived begins at the first byte of a request and holds nothing else.
+arrive, without being parsed again: equal bytes have an equal meaning. So is a write whose head came before not
+parsed again (`api/heads.py`). Both are done only between requests, when the piece that arrived begins at the
+first byte of a request and holds nothing else.
 
 It builds on these parts of `aiohttp.web_protocol.RequestHandler` that are not public, so the version is
 pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, `_close`, `_loop`,
@@ -17,6 +18,7 @@ pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, 
 
 import asyncio
 import zlib
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -30,6 +32,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from registry.api.edge import Edge
 from registry.api.exchanges import Exchange
+from registry.api.heads import END, KnownHeads
 from registry.api.http import accepts_gzip
 from registry.api.limits import Clients, Progress, head_too_large, head_too_slow, refusal
 from registry.api.reply import Reply
@@ -37,7 +40,6 @@ from registry.api.target import with_ascii_line
 from registry.clock import TimerHandle
 from registry.errors import InvalidRequest, TooLarge
 
-_END = b"\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
 _KEEP = b"Connection: keep-alive\r\n"  # what a client of HTTP/1.0 must be told
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -45,6 +47,7 @@ _SEPARATE_BYTES = 16_384  # from here on a body is not copied behind its head
 _SMALL_REST_BYTES = 256 << 10
 _LINGER_SECONDS = 2.0  # how long the rest of a body that nobody wanted is read before the connection is cut
 _REFUSED_SECONDS = 0.5  # how long a client may take to read why it is refused: Go's
+_WRITES = frozenset({"PUT", "POST"})  # their heads repeat; those of reads change with their index
 _CANCELLED_SECONDS = 1.0  # how long a handler may take to end once it is cancelled
 
 
@@ -55,6 +58,21 @@ async def _refuse(request: web.BaseRequest) -> web.StreamResponse:
 
 class _TooSlow(web.RequestPayloadError):
     """The body of a request does not arrive."""
+
+
+class _Arrived(StreamReader):
+    """A body that came whole, with its head."""
+
+    __slots__ = ()
+
+    def __init__(self, body: bytes) -> None:  # what a stream needs while something is missing is left out
+        self._buffer = deque((body,))
+
+    def is_eof(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
 
 
 class Listener(web.Server):
@@ -69,6 +87,7 @@ class Listener(web.Server):
         super().__init__(_refuse, handler_cancellation=True)
         self.edge = edge
         self.clients = clients or Clients(lambda: edge.settings, edge.events)
+        self.heads = KnownHeads[RawRequestMessage]()
         self._options: dict[str, Any] = {
             "keepalive_timeout": keepalive_seconds,
             "access_log": None,
@@ -88,13 +107,14 @@ class Connection(RequestHandler):
 
     __slots__ = (
         "_aligned", "_awaited_bytes", "_broken", "_clients", "_edge", "_ending", "_head_bytes", "_head_timer",
-        "_payload", "_raw", "_reading", "_refusal", "_remote",
+        "_heads", "_payload", "_raw", "_reading", "_refusal", "_remote",
     )  # fmt: skip
 
     def __init__(self, listener: Listener, remote: str, **options: Any) -> None:
         super().__init__(listener, **options)
         self._edge = listener.edge
         self._clients = listener.clients
+        self._heads = listener.heads
         self._remote = remote
         self._ending = False  # after the request at hand the connection is closed
         self._head_bytes = 0  # of a head that is not complete
@@ -121,6 +141,7 @@ class Connection(RequestHandler):
             and (waiter is None or not waiter.done())
             and not self._paused  # the client does not read: let its requests queue, not our answers
             and not self._force_close
+            and not self._close
         )
         if idle:
             ready = self._edge.ready(data, self._remote)
@@ -130,6 +151,10 @@ class Connection(RequestHandler):
                 else:
                     self.transport.writelines(ready)
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                return
+            known = self._heads.find(data)
+            if known is not None:
+                self._take(*known)
                 return
             if not data.isascii():
                 data = with_ascii_line(data)
@@ -144,6 +169,13 @@ class Connection(RequestHandler):
         if in_head and (not parsed or self._head_bytes or len(data) > self.max_field_size):
             self._note_head(data, parsed)
         self._note_fault()
+
+    def _take(self, message: RawRequestMessage, body: bytes) -> None:
+        """Queue a whole request as the parser would."""
+        self._raw = None
+        self._messages.append((message, _Arrived(body) if body else EMPTY_PAYLOAD))
+        if self._waiter is not None:
+            self._waiter.set_result(None)
 
     def _note_fault(self) -> None:
         """Once the parser has given up, so does the body that a handler may be waiting for."""
@@ -160,9 +192,9 @@ class Connection(RequestHandler):
         if parsed:
             self._stop_head_timer()
             begun, self._head_bytes = self._head_bytes, 0
-            if not begun and data.find(_END) > self.max_field_size:
+            if not begun and data.find(END) > self.max_field_size:
                 self._messages.pop()
-                self._refuse(head_too_large(self.max_field_size, data.find(_END) + len(_END)))
+                self._refuse(head_too_large(self.max_field_size, data.find(END) + len(END)))
             return
         if self._buffer_paused:  # they may be whole requests that the parser keeps to itself for now
             return
@@ -200,13 +232,24 @@ class Connection(RequestHandler):
             self._awaited_bytes = max(self._awaited_bytes, 0)
         elif not self._aligned or parsed != 1 or not idle:
             self._aligned = False
-        elif data.endswith(_END) and data.find(_END) == len(data) - 4:
+        elif data.endswith(END) and data.find(END) == len(data) - 4 and self._messages[-1][1] is EMPTY_PAYLOAD:
             self._raw = data
+            self._know(data, 0)
         else:
-            head, message = data.find(_END), self._messages[-1][0]
+            head, message = data.find(END), self._messages[-1][0]
             length = "" if isinstance(message, _ErrInfo) else message.headers.get("Content-Length", "")
             missing = int(length) - (len(data) - head - 4) if head > 0 and length.isdecimal() else -1
             self._aligned, self._awaited_bytes = missing == 0, max(missing, 0)
+            if missing == 0:
+                self._know(data[: head + 4], int(length))
+
+    def _know(self, head: bytes, body_bytes: int) -> None:
+        """Know the head of the newest request again, if such heads repeat."""
+        message = self._messages[-1][0]
+        if isinstance(message, _ErrInfo) or message.upgrade or message.chunked:
+            return
+        if message.method in _WRITES:
+            self._heads.note(head, body_bytes, message)
 
     async def start(self) -> None:
         """Answer one request after another until either side closes the connection."""
@@ -376,10 +419,8 @@ class Connection(RequestHandler):
         if length.isdecimal() and int(length) > limit_bytes:
             raise TooLarge(reason, size=int(length), limit=limit_bytes)
         self._invite(message, payload)
-        if payload is EMPTY_PAYLOAD:
-            return b""
-        if payload.is_eof() and payload.exception() is None:  # it came whole, in most cases with its head
-            body = b"".join(payload._buffer)
+        body = _whole(payload)
+        if body is not None:
             if len(body) > limit_bytes:
                 raise TooLarge(reason, size=len(body), limit=limit_bytes)
             return body
@@ -400,7 +441,10 @@ class Connection(RequestHandler):
     async def _pieces(self, message: RawRequestMessage, payload: StreamReader) -> AsyncGenerator[bytes]:
         """The request's body as it arrives. Raises InvalidRequest: as `_body`."""
         self._invite(message, payload)
-        if payload is EMPTY_PAYLOAD:
+        body = _whole(payload)
+        if body is not None:
+            if body:
+                yield body
             return
         async with aclosing(self._arriving(payload)) as arriving:
             async for piece in arriving:
@@ -479,6 +523,13 @@ class _Body:
     def pieces(self) -> AsyncGenerator[bytes]:
         """Its pieces as they arrive."""
         return self._connection._pieces(self._message, self._payload)
+
+
+def _whole(payload: StreamReader) -> bytes | None:
+    """A body of which nothing is missing, as in most cases: it came with its head."""
+    if payload is EMPTY_PAYLOAD:
+        return b""
+    return b"".join(payload._buffer) if payload.is_eof() and payload.exception() is None else None
 
 
 def _chunk(piece: bytes) -> bytes:

@@ -137,6 +137,60 @@ async def test_a_body_that_looks_like_a_request_is_a_body(client: Client) -> Non
     assert (await client.get("/v1/status/leader"))[0] == 200
 
 
+async def test_a_read_with_a_body_is_known_again_with_it(registry: testing.TestServer) -> None:
+    """Its head looks whole when the body comes later; what answered it before does not answer the head alone."""
+    head = request("GET", "/v1/catalog/services", body=b"{}")[:-2]
+    for _ in range(3):
+        client = await connected(registry)
+        for _ in range(2):
+            client.send(head)
+            await asyncio.sleep(0.005)
+            client.send(b"{}")
+            assert (await client.answer())[0] == 200
+        client.writer.close()
+        await client.writer.wait_closed()
+
+
+async def test_a_write_with_the_head_of_another_has_its_own_body(client: Client) -> None:
+    for value in (b"one", b"two", b"", b"six", b"", b"ten"):
+        assert await put(client, "/v1/kv/k", value) == 200
+        assert (await client.get("/v1/kv/k?raw"))[2] == value
+
+
+async def test_a_write_with_a_known_head_may_come_in_any_pieces(client: Client) -> None:
+    for _ in range(2):
+        assert await put(client, "/v1/kv/k", b"before") == 200
+    whole = request("PUT", "/v1/kv/k", body=b"after!")
+    for end in range(len(whole) - 8, len(whole)):
+        client.send(whole[:end])
+        await asyncio.sleep(0.005)
+        client.send(whole[end:] + request("GET", "/v1/kv/k?raw"))
+        assert (await client.answer())[0] == 200
+        assert (await client.answer())[2] == b"after!"
+        assert await put(client, "/v1/kv/k", b"before") == 200
+
+
+async def test_pipelined_writes_with_known_heads_are_carried_out_in_order(client: Client) -> None:
+    assert await put(client, "/v1/kv/k", b"0") == 200
+    values = [b"%d" % number for number in range(1, 6)]
+    client.send(b"".join(request("PUT", "/v1/kv/k", body=value) for value in values))
+    assert [(await client.answer())[2] for _ in values] == [b"true"] * 5
+    assert (await client.get("/v1/kv/k?raw"))[2] == b"5"
+
+
+async def test_a_known_head_without_its_chunks_waits_for_them(registry: testing.TestServer) -> None:
+    head = request("PUT", "/v1/kv/k", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    for value in (b"one", b"two"):
+        client = await connected(registry)
+        client.send(head)
+        await asyncio.sleep(0.005)
+        client.send(b"3\r\n%b\r\n0\r\n\r\n" % value)
+        assert (await client.answer())[0] == 200
+        assert (await client.get("/v1/kv/k?raw"))[2] == value
+        client.writer.close()
+        await client.writer.wait_closed()
+
+
 async def test_a_body_may_be_missing(client: Client) -> None:
     assert await put(client, "/v1/agent/service/register") == 400
     assert await put(client, "/v1/agent/service/register", WEB) == 200
