@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class BodyReader(Protocol):
     """A body on its way: read as a whole, or piece by piece."""
 
-    async def __call__(self, limit_bytes: int) -> bytes:
+    def __call__(self, limit_bytes: int) -> Awaitable[bytes]:
         """All of it. Raises TooLarge: it is over `limit_bytes` (0: the limit of the settings)."""
 
     def pieces(self) -> AsyncGenerator[bytes]:

@@ -19,7 +19,7 @@ pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, 
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -516,9 +516,9 @@ class _Body:
         self._message = message
         self._payload = payload
 
-    async def __call__(self, limit_bytes: int) -> bytes:
+    def __call__(self, limit_bytes: int) -> Awaitable[bytes]:
         """The whole of it."""
-        return await self._connection._body(self._message, self._payload, limit_bytes)
+        return self._connection._body(self._message, self._payload, limit_bytes)
 
     def pieces(self) -> AsyncGenerator[bytes]:
         """Its pieces as they arrive."""

@@ -78,6 +78,8 @@ class Witness(Observer):
     def _tell(self, command: Command) -> None:
         say = self._events.agent
         match command:
+            case commands.ChangeKey():  # first, as the most frequent: keys and locks are their clients' own business
+                pass
             case commands.RegisterLocal(service=part, sidecar=sidecar):
                 say.info("Synced service", service=part.service.id)
                 if sidecar is not None:
