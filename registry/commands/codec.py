@@ -37,23 +37,20 @@ MEMBERS_LEVEL = 2  # from which on a log holds its members, and results of check
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_LEVELS: dict[type, int] = {
+    SetMembers: MEMBERS_LEVEL,
+    **dict.fromkeys((RegisterAgent, UpdateAgent, MoveAgent, RemoveAgent, SubmitTask, FinishTask), AGENTS_LEVEL),
+    **dict.fromkeys((ChangeKey, Transact, CreateSession, EndSession), COORDINATION_LEVEL),
+    **dict.fromkeys((PutPrepared, DeletePrepared, FireEvent, PutCoordinate, SetAutopilot), COORDINATION_LEVEL),
+}
 _PREFIX = tuple(bytes([level]) for level in range(LEVEL + 1))
 
 
 def level_of(command: Command) -> int:
     """The least level that a program must know to take the command in as it was meant."""
-    match command:
-        case ChangeKey() | Transact() | CreateSession() | EndSession():
-            return COORDINATION_LEVEL
-        case PutPrepared() | DeletePrepared() | FireEvent() | PutCoordinate() | SetAutopilot():
-            return COORDINATION_LEVEL
-        case RegisterAgent() | UpdateAgent() | MoveAgent() | RemoveAgent() | SubmitTask() | FinishTask():
-            return AGENTS_LEVEL
-        case SetMembers():
-            return MEMBERS_LEVEL
-        case UpdateCheck(runner=runner, modify_index=index):
-            return 2 if runner or index else 1
-    return 1
+    if isinstance(command, UpdateCheck):
+        return MEMBERS_LEVEL if command.runner or command.modify_index else 1
+    return _LEVELS.get(type(command), 1)
 
 
 def encoded(command: Command) -> bytes:
