@@ -1,7 +1,6 @@
 """What a handler sees of one request, and the table that handlers register in.
 
-A handler parses, asks and answers. It knows no aiohttp: `api/server.py` makes the `Call` and writes
-the `Reply`.
+A handler parses, asks and answers. It knows no aiohttp: `api/edge.py` makes the `Call`, `api/server` sends the `Reply`.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping

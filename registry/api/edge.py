@@ -1,7 +1,7 @@
 """What happens to a request between its bytes and its handler's reply. No sockets, no aiohttp.
 
 Owns dispatch over the dialects, the words for errors that no handler caught, the layout of heads, and
-which requests may be answered from memory next time. `api/server.py` brings the bytes.
+which requests may be answered from memory next time. `api/server` brings the bytes.
 """
 
 import secrets

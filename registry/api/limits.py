@@ -2,7 +2,7 @@
 
 Owns the counts, the watch over what has to go on, and the answers that are sent where no request is there to be
 answered. What a limit is set to is read at each use, so that a reload counts. Sizes of bodies and heads are judged
-where their bytes arrive, in `api/server.py`.
+where their bytes arrive, in `api/server`.
 **Source**: Consul's `limits.http_max_conns_per_client`; common.md §15.
 """
 

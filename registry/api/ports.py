@@ -1,6 +1,6 @@
 """Listening sockets.
 
-Owns how clients get in, on any event loop. What happens on a connection is `api/server.py`.
+Owns how clients get in, on any event loop. What happens on a connection is `api/server`.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ OF_AGENTS = {"agents.py", "tasks.py"}  # reached through the dialects of agents 
 
 def raised():
     """Every reason that code of ours names, with the file that does."""
-    for folder in ("api/dialects/consul", "api/query.py", "api/server.py", "state", "core", "model"):
+    for folder in ("api/dialects/consul", "api/query.py", "api/server", "state", "core", "model"):
         place = REGISTRY / folder
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
