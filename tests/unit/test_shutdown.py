@@ -113,7 +113,7 @@ async def test_a_second_signal_ends_it_at_once_and_loses_nothing(
     begun = time.perf_counter()
     process._signal(number)
     await process._ended()
-    assert (process.exit_code, time.perf_counter() - begun < 1) == (-number, True)
+    assert (process.exit_code, time.perf_counter() - begun < 3) == (-number, True)
     client.writer.close()
     await process.start()
     client = Client(*await asyncio.open_connection("127.0.0.1", process.port))
@@ -162,13 +162,13 @@ async def test_a_body_that_is_still_coming_is_waited_for() -> None:
 
 
 async def test_a_request_that_never_ends_costs_one_grace_and_no_more() -> None:
-    async with testing.server(shutdown_grace_seconds=0.3) as server:
+    async with testing.server(shutdown_grace_seconds=1.0) as server:
         client = await connected(server)
         client.send(request("PUT", "/v1/agent/service/register", body=WEB)[:-5])
         while server.app.metrics.in_flight < 1:  # noqa: ASYNC110 - the real time of a loopback connection
             await asyncio.sleep(0)
         begun = time.perf_counter()
         await server.app.close()
-        assert 0.25 < time.perf_counter() - begun < 0.55
+        assert 0.9 < time.perf_counter() - begun < 1.9
         assert await client.closed()
         client.writer.close()

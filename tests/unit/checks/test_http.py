@@ -167,7 +167,7 @@ async def test_no_answer_in_time_is_critical(means):
     async with listening(silent) as where:
         began = time.monotonic()
         result = await run(means, f"http://{where}", timeout_ns=SECOND // 5)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
     said = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
     assert result == ("critical", f'Get "http://{where}": {said}', False)
 
