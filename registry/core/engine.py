@@ -1,43 +1,33 @@
 """The engine: the one way a write becomes part of the state, and the one way a reader gets an answer.
 
-Owns the order append → apply → wake → answer, and the life of the parts: writes on their way (`writes.py`), signs
-of life (`beats.py`), what one process does for all (`housekeeping.py`). It knows logs by their contract only, and
-nothing of HTTP. Nothing here assumes that this process is the only writer: what is applied is what `follow`
-yields, our own entries like any other's.
-
-Atomicity: code between two awaits is atomic. `_apply` takes in a whole batch without awaiting, so a
-reader sees all of it or nothing.
+Owns the starting and stopping of its parts, and the face they show to the rest of the program: writes under way
+(`writes.py`), what the log yields (`following.py`), signs of life (`beats.py`), what one process does for all
+(`housekeeping.py`). It knows logs only by their contract, and nothing of HTTP.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from msgspec import Struct
 
-from registry.clock import Clock, sleep
+from registry.clock import Clock
 from registry.commands import Command
 from registry.commands.codec import LEVEL
 from registry.core.agents import Agents
 from registry.core.beats import Beats
+from registry.core.following import Follower, Watcher
 from registry.core.housekeeping import Housekeeping
 from registry.core.observer import Observer
-from registry.core.recovery import apply_entry, state_of
 from registry.core.restoring import Restoring
 from registry.core.sessions import Sessions
 from registry.core.snapshots import Snapshots
 from registry.core.topics import Answer, Question, Topics
 from registry.core.writes import Writes
-from registry.errors import LogUnavailable, RequestError
-from registry.log.base import Contact, Entry, Held, Log, Outputs, OwnId, Reset
-from registry.model.topic import MEMBERS, Topic
-from registry.state.changes import Changes
-from registry.state.snapshot import Frozen
+from registry.errors import LogUnavailable
+from registry.log.base import Contact, Log
+from registry.model.topic import Topic
 from registry.state.store import State
-
-CheckWatcher = Callable[[Iterable[tuple[str, str]] | None], None]
-AgentWatcher = CheckWatcher
-FOLLOW_AGAIN_SECONDS = 0.25  # after history could not be read
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -68,23 +58,19 @@ class Engine:
         level: int = LEVEL,
     ) -> None:
         """Args:
-        random: numbers in [0, 1) for waits that are spread; the test double's is 0.
-        level: the highest command level to understand; a program that is older has a lower one.
+        random: numbers in [0, 1) that spread waits; the test double's are all 0.
+        level: the highest command level to understand; an older release has a lower one.
         """
         self.options = options or Options()
         self.clock = clock
         self.random = random
         self.observer = observer or Observer()
-        self.log_level = level
-        self.state = State()
         self.topics = Topics(
             clock,
             answers_per_topic=self.options.answers_per_topic,
             answers_bytes=self.options.answers_bytes,
             max_parked=self.options.max_parked_readers,
         )
-        self._coming: State | None = None  # what a reset asked for, until it is as new as what is shown
-        self._show(self.state)
         self._log = log
         self._writes = Writes(
             log, clock, self.observer, self.topics,
@@ -103,14 +89,19 @@ class Engine:
         self.sessions = Sessions(log, self._writes, expiry_factor=self.options.session_expiry_factor)
         self._restoring = Restoring(log, self._writes)
         self.agents = Agents(log, clock, self._writes, self._beats, self.topics)
+        self._follower = Follower(
+            log, clock, self.observer, self._writes, self.topics, self._snapshots, self.agents.feed,
+            level=level, take_outputs=self._beats.take,
+        )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
         self._keeping: asyncio.Task[None] | None = None
-        self._recovered: asyncio.Future[None] | None = None
-        self._recover_to = 0
         self._stopping = False
-        self._checks_changed: CheckWatcher | None = None
-        self._agents_changed: AgentWatcher | None = None
         self.failed: asyncio.Future[Exception] | None = None  # done when the process must stop
+
+    @property
+    def state(self) -> State:
+        """What this process shows: the state of the newest entries it has taken in."""
+        return self.topics.state
 
     # Life
 
@@ -118,16 +109,14 @@ class Engine:
         """Open the log, bring the state up to its newest entry, and begin to work.
 
         Raises:
-            LogError: the log cannot be opened or read. SettingsError: its url cannot be used.
+            LogError: the log cannot be opened or read. SettingsError: its URL cannot be used.
         """
-        loop = asyncio.get_running_loop()
-        self._log.held = self._held
+        self._log.held = self._follower.held
         await self._log.open()
-        self.failed, self._recovered = loop.create_future(), loop.create_future()
-        self._recover_to = (await self._log.newest()).index
-        self._spawn(self._follow())
-        self._note_progress()
-        either: list[asyncio.Future[Any]] = [self._recovered, self.failed]
+        self.failed = asyncio.get_running_loop().create_future()
+        recovered = await self._follower.recovery()
+        self._spawn(self._follower.run())
+        either: list[asyncio.Future[Any]] = [recovered, self.failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if self.failed.done():
             raise self.failed.result()
@@ -145,13 +134,14 @@ class Engine:
         self._beats.flush()
         await self._proposals.drained()
         self._stopping = True
+        self._snapshots.end()
         if self._keeping is not None:
             self._keeping.cancel()
         self._writes.end("the registry is stopping")
         self.topics.release()
         self.agents.feed.end()
         await self._log.close()
-        self._note_progress()
+        self._follower.note_progress()
         await self._snapshots.stop()
         for task in self._tasks:
             task.cancel()
@@ -164,7 +154,7 @@ class Engine:
         return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        """A task of ours that ends with an error stops the process: half an engine is worse than none."""
+        """Stop the process when a part ends with an error: half an engine is worse than none."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._fail(error)
@@ -200,42 +190,42 @@ class Engine:
 
     @property
     def keeps_house(self) -> bool:
-        """Whether this process expires, reaps and snapshots at the moment."""
+        """Whether this process is the housekeeper at the moment: the one that expires, reaps and snapshots."""
         return self._log.group.is_housekeeper()
 
     def contact(self) -> Contact:
-        """How the store is; asks nobody."""
+        """The last known condition of the store; does not ask it."""
         return self._log.contact()
 
     def announce(self, about: bytes) -> None:
-        """Tell the other processes on the log who this one is: an encoded `Member`."""
+        """Tell the other processes on the log who this one is; `about` is an encoded `Member`."""
         self._log.group.announce(about)
 
     def owns(self, item: str) -> bool:
-        """Whether a piece of shared work is this process's; of all processes exactly one thinks so, but for moments."""
+        """Whether a piece of shared work is this process's. Except for moments, exactly one process thinks so."""
         owner = self.state.owner(item)
         return owner == self._log.writer if owner else self.keeps_house
 
     def owns_check(self, check_id: str) -> bool:
-        """Whether running a check of our own node is this process's work; as for `owns`."""
+        """Whether a check of this server's node is run by this process; unique in the same way as `owns`."""
         owner = self.state.check_owner(check_id)
         return owner == self._log.writer if owner else self.keeps_house
 
-    def watch_checks(self, changed: CheckWatcher | None) -> None:
-        """Have `changed` told which local checks were written or removed, after each batch; None for all of them,
-        when the members have changed too, or the state was replaced.
+    def watch_checks(self, changed: Watcher | None) -> None:
+        """Call `changed` after each batch with the local checks that were written or removed.
 
-        It is called on the event loop and must be quick. One watcher at a time; None ends it.
+        It gets None, for all of them, when the members have changed or the state was replaced. It is called on the
+        event loop and must be quick. There is one watcher at a time; None removes it.
         """
-        self._checks_changed = changed
+        self._follower.checks_changed = changed
 
-    def watch_agents(self, changed: AgentWatcher | None) -> None:
-        """Have `changed` told after each entry of which instances an agent's view or queue may differ, as (folded
-        node, folded id); None for all of them, when the members have changed too, or the state was replaced.
+    def watch_agents(self, changed: Watcher | None) -> None:
+        """Call `changed` after each entry with the instances whose record or task queue may have changed.
 
-        It is called on the event loop and must be quick. One watcher at a time; None ends it.
+        It gets None, for all of them, when the members have changed or the state was replaced. It is called on the
+        event loop and must be quick. There is one watcher at a time; None removes it.
         """
-        self._agents_changed = changed
+        self._follower.agents_changed = changed
 
     async def confirm(self) -> None:
         """Wait until the state shows everything that was stored when this was called, whoever wrote it.
@@ -248,24 +238,24 @@ class Engine:
     # Writes
 
     async def propose(self, command: Command) -> Any:
-        """Make a write durable and part of the state; returns its result when this process shows it.
+        """Make a write durable and part of the state; returns its result once this process shows it.
 
-        A write that changes nothing, with nothing in flight on what it was judged against, is answered
-        without an entry and without an index.
+        A write that would change nothing is answered without an entry and without an index, unless another write
+        to the same rows is under way.
 
         Raises:
             RequestError: the state refused it; nothing changed.
-            LogUnavailable: it is not stored, or (`unknown`) nobody can tell.
-            TooManyRequests: too many writes wait already. TooLarge: `name-limit`, a name is too long.
+            LogUnavailable: it is not stored, or (`unknown`) nobody can tell whether it is.
+            TooManyRequests: too many writes are waiting. TooLarge: `name-limit`, a name is too long.
         """
         return (await self._writes.propose(command)).result
 
     async def beat(self, check_id: str, status: str, output: str) -> None:
-        """Take a sign of life for a local TTL check: its status, its text, and a new period.
+        """Take a sign of life for a local TTL check: its status, its text, and the start of a new period.
 
-        The same status costs no entry, no index and no wake-up; a new text is shown by the agent's
-        reads at once and reaches the log later (`check_update_interval_seconds`). While a shared store is away
-        such a beat is taken all the same, since nothing expires meanwhile.
+        An unchanged status costs no entry, no index and no wake-up; a new text is shown by the agent's
+        reads at once and reaches the log later (`check_update_interval_seconds`). Such a beat is accepted
+        even while a shared store is away, since nothing expires during that time.
 
         Raises:
             NotFound: `check`, no local check has this exact id.
@@ -275,160 +265,47 @@ class Engine:
         await self._beats.beat(check_id, status, output)
 
     def report(self, check_id: str, create_index: int, status: str, output: str, since: float | None = None) -> None:
-        """Take what a run of a check of ours found; returns at once.
+        """Take the result of a check that this process ran; returns at once.
 
-        A status that the state has already costs no entry; a new text of it is shown by the agent's reads and
-        reaches the log later. One that cannot be stored is reported by the next run.
+        An unchanged status costs no entry; its new text is shown by the agent's reads at once and reaches the log
+        later. A status that cannot be stored is lost, and the next run reports it again.
 
         Args:
-            create_index: that of the check that was run: of one that took its place nothing is known.
-            since: the elapsed time at which the run was due, for the figures.
+            create_index: that of the check that was run. A result is ignored if another check has taken its id.
+            since: elapsed time at which the run was due, for the metrics.
         """
         self._beats.report(check_id, create_index, status, output, since)
 
     # The state as a whole
 
     async def restore(self, state: State) -> int:
-        """Put a state from elsewhere in the place of everything, for all processes on the log; returns its index.
+        """Replace everything by a state from elsewhere, for all processes on the log; returns its index.
 
-        They go on being the server they are (`state/adoption.py`). The call returns when this process shows the new
-        state; every reader that waits is answered, every TTL has its whole period again. No index goes back.
+        The server keeps its own identity (`state/adoption.py`). The call returns when this process shows the new
+        state: every blocked reader is answered, and every TTL starts a whole new period. No index goes back.
 
         Args:
-            state: nobody else uses it, nor the caller any more.
+            state: handed over; the caller must not use it afterwards.
         Raises:
-            LogUnavailable: it is not stored, or (`unknown`) nobody can tell, or it is and is not shown yet.
+            LogUnavailable: it is not stored; or (`unknown`) nobody can tell, or it is stored but not shown yet.
         """
         return await self._restoring.restore(state)
-
-    # What the log says
-
-    async def _follow(self) -> None:
-        """Take in what the log yields until it is closed; what cannot be read now is read again."""
-        told = False
-        while True:
-            try:
-                async for item in self._log.follow((self._coming or self.state).applied):
-                    told = False
-                    self._take(item)
-                return
-            except LogUnavailable as error:
-                if not self._log.shared and self._recovered is not None and not self._recovered.done():
-                    raise  # what a start cannot read from its own disk it never will
-                if not told:
-                    self.observer.trouble(str(error))
-                told = True
-            await sleep(self.clock, FOLLOW_AGAIN_SECONDS)
-
-    def _take(self, item: list[Entry] | Reset | Outputs) -> None:
-        if isinstance(item, Reset):
-            self._reset(item)
-        elif isinstance(item, Outputs):
-            self._beats.take(item)
-        else:
-            self._apply(item)
-        self._note_progress()
-
-    def _note_progress(self) -> None:
-        self._writes.progressed()
-        if self._recovered is not None and not self._recovered.done() and self.state.applied >= self._recover_to:
-            self._recovered.set_result(None)
-
-    def _show(self, state: State) -> None:
-        self.state = self.topics.state = state
-
-    def _held(self) -> Held:
-        """The state for a store that has lost it."""
-        state = self.state
-        if self._coming is not None and self._coming.applied > state.applied:
-            state = self._coming
-        frozen = Frozen(state)
-
-        async def chunks() -> AsyncIterator[bytes]:
-            for chunk in frozen.chunks():
-                if chunk:
-                    yield chunk
-
-        return Held(state.applied, state.time, chunks())
-
-    def _reset(self, reset: Reset) -> None:
-        """Take the log's word for everything; what waited in the log may have been swallowed."""
-        self._snapshots.newest_bytes = sum(map(len, reset.chunks))
-        self._coming = state_of(reset, self.log_level)
-        self._proposals.swallow(LogUnavailable("the log was reset while the write was under way", unknown=True))
-        self.observer.reset(reset.index)
-        self._show_coming()
-
-    def _show_coming(self) -> None:
-        """Replace the state once the new one is as new as it: nobody is shown less than before."""
-        coming, shown = self._coming, self.state
-        if coming is None or coming.applied < shown.applied:
-            return
-        self._coming, changes = None, Changes()
-        for (node, key), output in shown.outputs.items():
-            old, new = shown.checks[node][key], coming.checks.get(node, {}).get(key)
-            if new is not None and new.modify_index == old.modify_index:  # else the log has a newer text
-                coming.lay_output(old.id, output, changes)
-        self._show(coming)
-        changes.everything = True
-        self.topics.changed(changes)
-        if self.agents.feed.watched:
-            self.agents.feed.replaced(coming)
-        for watcher in (self._checks_changed, self._agents_changed):
-            if watcher is not None:
-                watcher(None)
-
-    def _apply(self, entries: list[Entry]) -> None:
-        changes, state = Changes(), self._coming or self.state
-        settled: list[tuple[OwnId, RequestError | LogUnavailable | None, Any]] = []
-        for entry in entries:
-            if entry.index <= state.applied:
-                continue
-            if not entry.payload:
-                state.advance(entry.index, entry.time, changes)
-                self.observer.recovered(entry.index)
-                if self._proposals.find(entry.own_id) is not None:
-                    settled.append((entry.own_id, LogUnavailable("the log passes over the write", unknown=True), None))
-                continue
-            proposal = self._proposals.find(entry.own_id)
-            changes.instances.clear()
-            command = proposal.command if proposal is not None else None
-            applied = apply_entry(state, entry, command, changes, self.log_level)
-            if self.agents.feed.watched and self._coming is None:
-                self.agents.feed.applied(state, changes.instances)
-            if self._agents_changed is not None and changes.instances and self._coming is None:
-                self._agents_changed(changes.instances)
-            if proposal is not None:
-                settled.append((entry.own_id, applied.refusal, applied.result))
-                proposal.context.run(self.observer.applied, entry.index, proposal.command, applied.refusal)
-        if self._coming is not None:
-            self._show_coming()
-        elif changes:
-            self.topics.changed(changes)
-            if self._checks_changed is not None and (changes.checks or MEMBERS in changes.topics):
-                self._checks_changed(None if MEMBERS in changes.topics else changes.checks)
-            if self._agents_changed is not None and MEMBERS in changes.topics:
-                self._agents_changed(None)
-        for own_id, error, result in settled:
-            self._proposals.settle(own_id, error, result)
-        if not self._stopping:
-            self._snapshots.consider(state)
 
     # Reads
 
     def answer(self, question: Question) -> Answer:
-        """The answer of this moment."""
+        """The current answer; never waits."""
         return self.topics.answer(question)
 
     def after(self, question: Question, min_index: int, seconds: float) -> Awaitable[tuple[Answer, bool]]:
-        """The first answer with an index over `min_index`, or after `seconds` the one computed last.
+        """The first answer with an index above `min_index`, or after `seconds` the newest one computed.
 
-        The second value says whether there was a wait.
+        The second value says whether there was a wait. Raises as `Topics.after`.
         """
         return self.topics.after(question, min_index, seconds)
 
     async def park(self, topic: Topic, holds: Callable[[State], bool], seconds: float) -> None:
-        """Wait until `holds` is true, looked at after each touch of the topic, or `seconds` have gone by."""
+        """Wait until `holds` is true, which is tried after each change of the topic, or `seconds` have passed."""
         until = self.clock.elapsed() + seconds
         while not holds(self.state) and (left := until - self.clock.elapsed()) > 0 and not self.topics.released:
             await self.topics.touched(topic, left)

@@ -5,8 +5,8 @@ the log takes it up is the log's promise (`Log.restore`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 
+from registry.core.snapshots import streamed
 from registry.core.writes import Writes
 from registry.errors import LogUnavailable
 from registry.log.base import Log
@@ -33,16 +33,9 @@ class Restoring:
             raise LogUnavailable(self._writes.ended)
         place = place_of(self._writes.state)
         await asyncio.to_thread(adopt, state, place)
-        index = await self._log.restore(state.applied, state.time, _chunks(state))
+        index = await self._log.restore(state.applied, state.time, streamed(Frozen(state)))
         try:
             await self._writes.caught_up(index, SHOWN_SECONDS)
         except LogUnavailable as error:
             raise LogUnavailable(f"the snapshot is restored, but not shown here yet: {error}", unknown=True) from None
         return index
-
-
-async def _chunks(state: State) -> AsyncIterator[bytes]:
-    for chunk in Frozen(state).chunks():
-        if chunk:
-            yield chunk
-        await asyncio.sleep(0)

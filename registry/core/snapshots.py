@@ -1,6 +1,6 @@
-"""When a snapshot is due, and its making: so that a start need not replay everything that ever happened.
+"""When a snapshot is due, and the making of it, so that a start need not replay everything that ever happened.
 
-Owns the size of the newest one and the task that makes the next. What is in it is `state/snapshot.py`.
+Owns the size of the newest snapshot and the task that makes the next. What it contains is `state/snapshot.py`.
 """
 
 import asyncio
@@ -14,15 +14,23 @@ from registry.state.snapshot import Frozen
 from registry.state.store import State
 
 
+async def streamed(frozen: Frozen) -> AsyncIterator[bytes]:
+    """The chunks of a state, with the event loop let in between them."""
+    for chunk in frozen.chunks():
+        if chunk:
+            yield chunk
+        await asyncio.sleep(0)
+
+
 class Snapshots:
-    """Publishes the state when the log since the last one has grown past the larger of two bounds."""
+    """Publishes the state once the log has grown past the larger of two bounds since the last snapshot."""
 
     def __init__(
         self, log: Log, clock: Clock, observer: Observer, minimum_bytes: int, failed: Callable[[Exception], None]
     ) -> None:
         """Args:
-        failed: is told of an error that is not the store's: the state could not be written down.
-        minimum_bytes: the log grows at least this much before a snapshot; and twice the last one's size.
+        minimum_bytes: the log grows by at least this much before a snapshot, and by twice the size of the last.
+        failed: called with an error that is not the store's, as when the state cannot be encoded.
         """
         self._log = log
         self._clock = clock
@@ -30,16 +38,17 @@ class Snapshots:
         self._minimum_bytes = minimum_bytes
         self._failed = failed
         self._task: asyncio.Task[None] | None = None
+        self._over = False
         self.newest_bytes = 0
 
     @property
     def due_bytes(self) -> int:
-        """The size of the log's new entries that a snapshot is taken at."""
+        """How many bytes of new entries make a snapshot due."""
         return max(self._minimum_bytes, 2 * self.newest_bytes)
 
     def consider(self, state: State) -> None:
-        """Begin one, if it is due and ours to make."""
-        if self._log.log_bytes_since_snapshot() <= self.due_bytes:
+        """Begin a snapshot of the state, if one is due and this process is the one to make it."""
+        if self._over or self._log.log_bytes_since_snapshot() <= self.due_bytes:
             return
         if (self._task is None or self._task.done()) and self._log.group.is_housekeeper():
             self._task = asyncio.get_running_loop().create_task(self._publish(Frozen(state)))
@@ -50,23 +59,25 @@ class Snapshots:
         if isinstance(error, Exception):
             self._failed(error)
 
+    def end(self) -> None:
+        """Begin no more snapshots; one that is under way goes on."""
+        self._over = True
+
     async def stop(self) -> None:
-        """Give up the one under way: the log is left as it was before it."""
+        """Give up the snapshot that is under way, which leaves the log as it was before it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
 
     async def _publish(self, frozen: Frozen) -> None:
-        """A failure leaves the log as it was and is tried again when more has been written."""
+        """Store a snapshot; a failure leaves the log as it was, and more writes bring the next attempt."""
         begun, size = self._clock.elapsed(), 0
 
         async def chunks() -> AsyncIterator[bytes]:
             nonlocal size
-            for chunk in frozen.chunks():
-                if chunk:
-                    size += len(chunk)
-                    yield chunk
-                await asyncio.sleep(0)
+            async for chunk in streamed(frozen):
+                size += len(chunk)
+                yield chunk
 
         header = frozen.header
         try:
