@@ -1,1 +1,1 @@
-"""Logs: durable order. `base.py` is the contract, each other file a backend."""
+"""Logs, which make writes durable and put them in order. `base` is the contract, everything else backends."""
