@@ -291,14 +291,12 @@ async def test_a_client_that_reads_slowly_gets_everything(clients: list[Client])
 
 
 def connections(server: testing.TestServer) -> int:
-    listener = server.app._listeners[0]
-    assert listener is not None
+    listener = server.app.listening.listeners[0]
     return len(listener.connections)
 
 
 def unread(server: testing.TestServer) -> int:
-    listener = server.app._listeners[0]
-    assert listener is not None
+    listener = server.app.listening.listeners[0]
     return max(transport.get_write_buffer_size() for transport in listener._connections.values())
 
 
