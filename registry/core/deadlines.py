@@ -31,9 +31,11 @@ from registry.model.check import Check
 from registry.model.names import fold
 from registry.model.service import Instance
 from registry.state.agent_checks import UNTOLD, beaten_checks, missing_liveness
-from registry.state.agents import local_instance, next_state
+from registry.state.agents import next_state
+from registry.state.file_rows import file_rows_refused
 from registry.state.graves import buried
-from registry.state.local import brought_sidecar, refused
+from registry.state.local import local_refused
+from registry.state.sidecars import brought_sidecar
 from registry.state.store import State
 
 START_GRACE_SECONDS = 60.0  # of a limit that counts again after a start; Consul's shortest limit
@@ -56,12 +58,12 @@ def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
             check = state.local_check(check_id)
             return () if check is None else _arm(state, check)
         case RegisterLocal():
-            return () if refused(state, command) else tuple(_of_registration(state, command))
+            return () if local_refused(state, command) else tuple(_of_registration(state, command))
         case RegisterLocalCheck(check=check):
             ownerless = check.service_id and check.service_id not in state.local_ids
             return () if ownerless else _arm(state, check)
         case ReplaceFileRows(services=services, checks=checks):
-            if refused(state, command):
+            if file_rows_refused(state, command):
                 return ()
             of_services = (arm for one in services for arm in _of_registration(state, one))
             return (*of_services, *(arm for check in checks for arm in _arm(state, check)))
@@ -94,13 +96,13 @@ def _of_registration(state: State, command: RegisterLocal) -> Iterator[Arm]:
 def _of_agent(state: State, service: Instance) -> Iterator[Arm]:
     """The checks of an agent that is about to be registered, perhaps again."""
     assert service.agent is not None
-    old = local_instance(state, service.id)
+    old = state.local_service(service.id)
     yield from _of_instance(state, old or service, known=old is not None)
 
 
 def _of_beat(state: State, service_id: str) -> Iterator[Arm]:
     """The checks that a sign of life refreshes."""
-    instance = local_instance(state, service_id)
+    instance = state.local_service(service_id)
     if instance is not None:
         yield from _of_instance(state, instance, known=True)
     elif (grave := buried(state, state.time, service_id)) is not None:
@@ -119,7 +121,7 @@ def _of_instance(state: State, instance: Instance, *, known: bool) -> Iterator[A
 
 def _of_move(state: State, service_id: str, verb: str) -> Iterator[Arm]:
     """An agent that begins to run here, or ends to, has its signs of life from elsewhere."""
-    instance = local_instance(state, service_id)
+    instance = state.local_service(service_id)
     if instance is None or instance.agent is None or instance.agent.source != CODEVALD:
         return
     to = next_state(instance, verb)
@@ -135,7 +137,7 @@ def period_seconds(state: State, check: Check) -> float:
     """How long a sign of life counts for a check; 0 where none is waited for."""
     if check.runs is None or not check.runs.ttl_ns:
         return 0.0
-    owner = local_instance(state, check.service_id) if check.service_id else None
+    owner = state.local_service(check.service_id) if check.service_id else None
     if owner is not None and owner.agent is not None and owner.agent.beats_itself:
         return 0.0 if fold(check.id) == fold(liveness_id(owner.id)) else check.runs.ttl_seconds
     return check.runs.ttl_seconds

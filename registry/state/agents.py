@@ -50,7 +50,7 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
     Raises:
         TooManyRequests: `agent-limit`, as many of its source as may be are there and not stopped.
     """
-    service, old = command.service, local_instance(rows, command.service.id)
+    service, old = command.service, rows.local_service(command.service.id)
     assert service.agent is not None
     have = rows.working.get(service.agent.source, 0)
     if old is None and command.most and have >= command.most:
@@ -117,7 +117,7 @@ def update_agent(rows: Rows, index: int, time: float, command: UpdateAgent) -> N
     Raises:
         NotFound: `agent`, no local instance has this exact id, and none that a beat could bring back.
     """
-    instance = local_instance(rows, command.service_id)
+    instance = rows.local_service(command.service_id)
     if instance is None:
         instance = _revived(rows, index, time, command.service_id)
     new = with_news(instance, command)
@@ -135,7 +135,7 @@ def update_agent(rows: Rows, index: int, time: float, command: UpdateAgent) -> N
 
 def update_unchanged(rows: Rows, command: UpdateAgent) -> bool:
     """Whether the sign of life would change nothing but its deadlines."""
-    instance = local_instance(rows, command.service_id)
+    instance = rows.local_service(command.service_id)
     if instance is None or missing_liveness(rows, instance) or with_news(instance, command) != instance:
         return False
     beaten = beaten_checks(rows, instance)
@@ -187,7 +187,7 @@ def move_agent(rows: Rows, index: int, time: float, command: MoveAgent) -> None:
     Raises:
         NotFound: `agent`; Conflict: `agent-state`, the verb cannot be used in this state.
     """
-    instance = local_instance(rows, command.service_id)
+    instance = rows.local_service(command.service_id)
     if instance is None:
         raise NotFound("agent", id=command.service_id)
     agent = instance.agent or UNTOLD
@@ -206,7 +206,7 @@ def move_agent(rows: Rows, index: int, time: float, command: MoveAgent) -> None:
 
 def move_unchanged(rows: Rows, command: MoveAgent) -> bool:
     """Whether the agent is stopped already and is to be."""
-    instance = local_instance(rows, command.service_id)
+    instance = rows.local_service(command.service_id)
     state = (instance.agent or UNTOLD).state if instance is not None else ""
     return command.verb == "stop" and state == STOPPED
 
@@ -226,7 +226,7 @@ def remove_agent(rows: Rows, index: int, time: float, command: RemoveAgent) -> N
     Raises:
         NotFound: `agent`, there is no local instance of this id, nor one that a beat could bring back.
     """
-    instance = local_instance(rows, command.service_id)
+    instance = rows.local_service(command.service_id)
     if instance is not None:
         remove_local(rows, index, instance)
     elif rows.tombstones.pop(fold(command.service_id), None) is None:
@@ -252,9 +252,3 @@ def _revived(rows: Rows, index: int, time: float, service_id: str) -> Instance:
 
 
 # What others ask
-
-
-def local_instance(rows: Rows, service_id: str) -> Instance | None:
-    """A local instance by its exact id."""
-    place = rows.local_ids.get(service_id)
-    return rows.instances[place[0]][place[1]] if place is not None else None

@@ -10,7 +10,7 @@ from registry.commands import DeregisterLocalCheck, ExpireTtl, RegisterLocalChec
 from registry.errors import InvalidRequest, NotFound
 from registry.model.check import ALIAS, CRITICAL, Check
 from registry.model.names import fold
-from registry.model.service import Local
+from registry.model.service import Instance, Local
 from registry.state.catalog import critical_since, same_check
 from registry.state.members import check_item, owner
 from registry.state.rows import Rows
@@ -56,6 +56,30 @@ def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> Non
         rows.write_check(index, new)
 
 
+def same_local_check(rows: Rows, check: Check, owner: Instance | None, local: Local) -> bool:
+    """Whether registering the check again would leave its row as it is; status and output are kept in any case."""
+    stored = rows.checks.get(fold(rows.server.node), {}).get(fold(check.id))
+    if stored is None:
+        return False
+    as_stored = replace(
+        check,
+        node=rows.server.node,
+        status=stored.status,
+        output=stored.output,
+        exposed_port=stored.exposed_port,
+        local=local,
+        expired=stored.expired,
+        service_id=owner.id if owner is not None else "",
+        service_name=owner.name if owner is not None else "",
+        service_tags=owner.tags if owner is not None else None,
+        create_index=stored.create_index,
+        modify_index=stored.modify_index,
+    )
+    if check.type == ALIAS:
+        as_stored = replace(as_stored, critical_at=stored.critical_at, critical_index=stored.critical_index)
+    return as_stored == stored
+
+
 def _same_shown(new: Check, old: Check) -> bool:
     shown = (old.type, old.interval, old.timeout, old.exposed_port)
     return (new.type, new.interval, new.timeout, new.exposed_port) == shown
@@ -88,10 +112,10 @@ def local_check_row(rows: Rows, check_id: str) -> Check:
     Raises:
         NotFound: `check`, no local check has this exact id.
     """
-    place = rows.local_check_ids.get(check_id)
-    if place is None:
+    check = rows.stored_check(check_id)
+    if check is None:
         raise NotFound("check", id=check_id)
-    return rows.checks[place[0]][place[1]]
+    return check
 
 
 def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> None:
@@ -124,8 +148,7 @@ def is_ttl(check: Check) -> bool:
 
 def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
     """A TTL has run out: critical. One that is critical already only starts to count as critical and as expired."""
-    place = rows.local_check_ids.get(command.check_id)
-    old = rows.checks[place[0]][place[1]] if place is not None else None
+    old = rows.stored_check(command.check_id)
     if old is None or old.create_index != command.create_index or not is_ttl(old):
         return
     if old.status == CRITICAL:

@@ -1,158 +1,63 @@
 """Reads of the catalog: rows joined and in the contract's order, nothing encoded.
 
-Selection by parameters (`tag`, `passing`, `filter`, `near`) is the dialect's. Names are matched without
-regard to case unless a method says exact. Source: common.md §14, catalog.md, health.md, agent.md §4.
+Selecting by parameters (`tag`, `passing`, `filter`, `near`) is the dialect's job. Names are matched in any
+case unless a method says exact. Indexes are `state/topic_indexes.py`.
+Source: common.md §14, catalog.md, health.md, agent.md §4.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from msgspec.structs import replace
 
-from registry.model import topic as topics
 from registry.model.check import Check
 from registry.model.coordinate import ORIGIN, NodeCoordinate
 from registry.model.names import fold
 from registry.model.node import Node
 from registry.model.server import CONSUL_SERVICE
 from registry.model.service import Instance
-from registry.model.topic import Topic
 from registry.model.views import Entry, NodeView, Placed, Usage
-from registry.state.indexes import index_of
-from registry.state.rows import Rows
 from registry.state.tables import NATIVE, Key
+from registry.state.topic_indexes import TopicIndexes
+
+_K = TypeVar("_K", str, Key)
+_V = TypeVar("_V")
 
 
-def _in_order(rows: dict[Key, Instance]) -> list[Instance]:
+def _in_order(rows: Mapping[_K, _V]) -> list[_V]:
     return [rows[key] for key in sorted(rows)]
 
 
-def _checks_in_order(rows: dict[Key, Check]) -> list[Check]:
-    return [rows[key] for key in sorted(rows)]
-
-
-class Queries(Rows):
+class Queries(TopicIndexes):
     """What readers ask the state. Every list is new; every row in it is immutable."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._names: dict[str, Mapping[str, object]] = {
-            topics.SERVICE: self.by_service,
-            topics.HEALTH: self.by_service,
-            topics.CONNECT: self.by_connect,
-            topics.CONNECT_HEALTH: self.by_connect,
-            topics.NODE: self.node_rows,
-            topics.NODE_PAGE: self.node_rows,
-            topics.MISSING_NODE: {},
-            topics.NODE_CHECKS: self.checks,
-            topics.SERVICE_CHECKS: self.checks_by_service,
-            topics.SERVICE_CHECKS_BY_NODE: self.checks_by_service,
-            topics.STATE: self.checks_by_status,
-            topics.STATE_BY_NODE: self.checks_by_status,
-            topics.LOCAL_SERVICE: self.local_ids,
-            topics.SESSION: self.sessions.rows,
-            topics.PREPARED_ONE: self.prepared.rows,
-            topics.COORDINATE: self.coordinates,
-        }
-        self._special: dict[str, Callable[[str], int]] = {
-            topics.CONNECT: self._connect_index,
-            topics.CONNECT_HEALTH: self._connect_health_index,
-            topics.MISSING_NODE: self._missing_node_index,
-            topics.KEY: lambda name: self.kv.index_of(topics.key_of(name)),
-            topics.KEYS_UNDER: lambda name: self.kv.index_under(topics.key_of(name)),
-            topics.SESSIONS[0]: lambda _: self.sessions.index,
-            topics.SESSION: lambda _: self.sessions.index,
-            topics.PREPARED[0]: lambda _: self.prepared.index,
-            topics.PREPARED_ONE: lambda _: self.prepared.index,
-            topics.EVENTS[0]: lambda _: 0,
-        }
-
-    def index(self, topic: Topic) -> int:
-        """The index that an answer on the topic shows: the log's, never 0."""
-        special = self._special.get(topic[0])
-        index = index_of(self.indexes, topic) if special is None else special(topic[1])
-        floor = self.indexes.floor
-        return index if index > floor else floor or 1
-
-    def has(self, topic: Topic) -> bool:
-        """Whether the topic is a whole table or a name that something is stored under."""
-        kind, name = topic
-        if kind == topics.KEY:
-            return topics.key_of(name) in self.kv.pairs
-        if kind == topics.KEYS_UNDER:
-            return self.kv.any_under(topics.key_of(name))
-        return not name or name in self._names[kind]
-
-    def _connect_index(self, mesh: str) -> int:
-        """That of the service name itself, which need not have instances (catalog.md §7)."""
-        if mesh in self.by_connect:
-            own = self.indexes.service.get(mesh)
-            return own if own is not None else max(self.indexes.services, self.indexes.nodes)
-        return self.indexes.extinct_service or max(self.indexes.services, self.indexes.nodes)
-
-    def _connect_health_index(self, mesh: str) -> int:
-        rows = self.by_connect.get(mesh)
-        if not rows:
-            indexes = self.indexes
-            return indexes.extinct_service or max(indexes.checks, indexes.services, indexes.nodes)
-        return max(self.indexes.service[fold(instance.name)] for instance in rows.values())
-
-    def _missing_node_index(self, name: str) -> int:
-        """That of the node once it has come; before, of the last removal of any, 1 where that is no use."""
-        key = self.node_key(name)
-        if key is not None:
-            return self.indexes.node[key]
-        return 0 if len(name) < 2 or self._ids_with(name) else self.indexes.extinct_node
 
     # Nodes
 
     def nodes(self) -> list[Node]:
         """All nodes by name."""
-        return [self.node_rows[key] for key in sorted(self.node_rows)]
+        return _in_order(self.node_rows)
 
     def node(self, name: str) -> Node | None:
         """The node of this name."""
         return self.node_rows.get(fold(name))
 
-    def node_key(self, name: str) -> str | None:
-        """The folded name of a node given by name, or by a unique prefix of its id.
-
-        A prefix has at least two characters; of an odd number the last is dropped (catalog.md §8).
-        """
-        key = fold(name)
-        if key in self.node_rows:
-            return key
-        found = self._ids_with(key)
-        return found[0] if len(found) == 1 else None
-
-    def _ids_with(self, prefix: str) -> list[str]:
-        """The folded names of the nodes whose id begins so; what counts are whole bytes, wherever dashes stand."""
-        digits = prefix[: len(prefix) & ~1].replace("-", "")
-        if not digits or len(digits) % 2:
-            return []
-        begin = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".rstrip("-")
-        return [key for node_id, key in self.node_of_id.items() if node_id.startswith(begin)]
-
     def node_view(self, name: str) -> NodeView | None:
-        """A node, given as for `node_key`, with its instances and checks, each by id."""
+        """A node, given as for `node_key`, with its instances and its checks, both by id."""
         key = self.node_key(name)
         if key is None:
             return None
-        instances, checks = self.instances.get(key, {}), self.checks.get(key, {})
-        return NodeView(
-            self.node_rows[key],
-            tuple(instances[one] for one in sorted(instances)),
-            tuple(checks[one] for one in sorted(checks)),
-        )
+        instances, checks = _in_order(self.instances.get(key, {})), _in_order(self.checks.get(key, {}))
+        return NodeView(self.node_rows[key], tuple(instances), tuple(checks))
 
     def coordinates_of(self, key: str) -> Mapping[str, NodeCoordinate]:
-        """Where a node is, by segment; our own node, which measures nothing, is where a fresh one begins."""
+        """The coordinates of a node by segment; our own node, which measures nothing, is at the origin."""
         found = self.coordinates.get(key)
         if found is None and key == fold(self.server.node) and key in self.node_rows:
             return {"": NodeCoordinate(self.server.node, "", ORIGIN)}
         return found or {}
 
     def located(self) -> list[NodeCoordinate]:
-        """Where all nodes are, by name and segment."""
+        """The coordinates of all nodes, by name and segment."""
         keys = sorted({*self.coordinates, fold(self.server.node)})
         return [row for key in keys for _, row in sorted(self.coordinates_of(key).items())]
 
@@ -163,25 +68,24 @@ class Queries(Rows):
         return self._placed(_in_order(self.by_service.get(fold(service), {})))
 
     def connect_placed(self, mesh: str) -> list[Placed]:
-        """The instances that a service is reached through in the mesh."""
+        """The instances through which a service is reached in the mesh, with their nodes."""
         return self._placed(_in_order(self.by_connect.get(fold(mesh), {})))
 
     def all_placed(self) -> Iterator[Placed]:
         """Every instance, by node and id."""
         for key in sorted(self.instances):
-            instances = self.instances[key]
-            yield from self._placed(instances[one] for one in sorted(instances))
+            yield from self._placed(_in_order(self.instances[key]))
 
     def _placed(self, instances: Iterable[Instance]) -> list[Placed]:
         return [Placed(self.node_rows[fold(one.node)], one) for one in instances]
 
     def service_tags(self) -> dict[str, tuple[str, ...]]:
-        """Every service name, each spelling for itself, with all tags of its instances."""
+        """Every service name with all tags of its instances; each spelling of a name counts separately."""
         return tags_by_service(Placed(self.node_rows[fold(one.node)], one) for rows in self.by_service.values()
                                for one in rows.values())  # fmt: skip
 
     def usage(self) -> Usage:
-        """How much there is, counted as it changes; `servers` are the instances of the service `consul`."""
+        """How many rows there are, without looking at each; `servers` are the instances of `consul`."""
         kinds = self.kinds
         instances = sum(count for kind, count in kinds.items() if kind != NATIVE)
         servers = len(self.by_service.get(CONSUL_SERVICE, {}))
@@ -190,11 +94,11 @@ class Queries(Rows):
     # Entries
 
     def entries(self, service: str) -> list[Entry]:
-        """The instances of a service with the checks that speak for each."""
+        """The instances of a service, each with its own checks and those of its node."""
         return self._entries(self.placed(service))
 
     def connect_entries(self, mesh: str) -> list[Entry]:
-        """The same for those that a service is reached through in the mesh."""
+        """The same for the instances through which a service is reached in the mesh."""
         return self._entries(self.connect_placed(mesh))
 
     def all_entries(self) -> list[Entry]:
@@ -215,33 +119,27 @@ class Queries(Rows):
         checks = self.checks_by_instance.get((node, instance))
         if not checks:
             return ()
-        return tuple(checks.values()) if len(checks) == 1 else tuple(checks[key] for key in sorted(checks))
+        return tuple(checks.values()) if len(checks) == 1 else tuple(_in_order(checks))
 
     # Checks
 
     def checks_of_node(self, name: str) -> list[Check]:
         """All checks on a node, given by name."""
-        checks = self.checks.get(fold(name), {})
-        return [checks[key] for key in sorted(checks)]
+        return _in_order(self.checks.get(fold(name), {}))
 
     def checks_of_service(self, service: str) -> list[Check]:
         """The checks of all instances of a service."""
-        return _checks_in_order(self.checks_by_service.get(fold(service), {}))
+        return _in_order(self.checks_by_service.get(fold(service), {}))
 
     def checks_in_state(self, status: str) -> list[Check]:
-        """The checks whose status is this word."""
-        return _checks_in_order(self.checks_by_status.get(fold(status), {}))
+        """The checks that have this status."""
+        return _in_order(self.checks_by_status.get(fold(status), {}))
 
     def all_checks(self) -> list[Check]:
         """Every check, by node and id."""
-        return [checks[key] for _, checks in sorted(self.checks.items()) for key in sorted(checks)]
+        return [check for checks in _in_order(self.checks) for check in _in_order(checks)]
 
     # What the agent's interface shows: exact ids, newest outputs
-
-    def local_service(self, service_id: str) -> Instance | None:
-        """A local instance by its exact id."""
-        place = self.local_ids.get(service_id)
-        return self.instances[place[0]][place[1]] if place is not None else None
 
     def local_services(self) -> list[Instance]:
         """All local instances by id."""
@@ -252,7 +150,7 @@ class Queries(Rows):
         return [one for one in self.local_services() if one.name == name]
 
     def local_check(self, check_id: str) -> Check | None:
-        """A local check by its exact id."""
+        """A local check by its exact id, with its newest output."""
         place = self.local_check_ids.get(check_id)
         return self.newest_check(place) if place is not None else None
 

@@ -10,7 +10,6 @@ from registry.model.names import fold
 from registry.model.record import Record, record_of
 from registry.model.server import CONSUL_SERVICE
 from registry.model.service import Instance
-from registry.state.agents import local_instance
 from registry.state.graves import buried
 from registry.state.queries import Queries
 from registry.state.tables import Key
@@ -22,7 +21,7 @@ class Records(Queries):
 
     def record(self, record_id: str) -> Record | None:
         """The record of this id: a local one, else `<node>~<service id>` of another node."""
-        instance = local_instance(self, record_id)
+        instance = self.local_service(record_id)
         if instance is None:
             node, mark, service_id = record_id.partition("~")
             instance = self.instances.get(fold(node), {}).get(fold(service_id)) if mark else None
@@ -32,7 +31,7 @@ class Records(Queries):
 
     def is_agent(self, service_id: str) -> bool:
         """Whether there is a local record of this id."""
-        instance = local_instance(self, service_id)
+        instance = self.local_service(service_id)
         return instance is not None and self._is_record(instance)
 
     def record_at(self, key: Key) -> Record | None:
@@ -55,7 +54,7 @@ class Records(Queries):
 
     def tasks_under_way(self, record_id: str) -> list[Task]:
         """The tasks that an agent of ours works at."""
-        instance = local_instance(self, record_id)
+        instance = self.local_service(record_id)
         return under_way(self, instance) if instance is not None else []
 
     def queues(self) -> list[tuple[Instance, list[Task]]]:

@@ -21,9 +21,11 @@ from registry.state import (
     coordinates,
     events,
     exposed,
+    file_rows,
     kv,
     local,
     local_checks,
+    maintenance,
     members,
     prepared,
     server,
@@ -39,8 +41,8 @@ _APPLY: dict[type, Callable[[Any, int, float, Any], Any]] = {
     commands.Deregister: catalog.deregister,
     commands.RegisterLocal: local.register_local,
     commands.DeregisterLocal: local.deregister_local,
-    commands.SetMaintenance: local.set_maintenance,
-    commands.ReplaceFileRows: local.replace_file_rows,
+    commands.SetMaintenance: maintenance.set_maintenance,
+    commands.ReplaceFileRows: file_rows.replace_file_rows,
     commands.Reap: local.reap,
     commands.RegisterLocalCheck: local_checks.register_local_check,
     commands.DeregisterLocalCheck: local_checks.deregister_local_check,
@@ -70,7 +72,7 @@ _UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
     commands.Register: catalog.unchanged,
     commands.Deregister: catalog.nothing_to_deregister,
     commands.RegisterLocal: local.local_unchanged,
-    commands.ReplaceFileRows: local.file_rows_unchanged,
+    commands.ReplaceFileRows: file_rows.file_rows_unchanged,
     commands.SetMembers: members.members_unchanged,
     commands.UpdateAgent: agents.update_unchanged,
     commands.MoveAgent: agents.move_unchanged,
@@ -143,8 +145,8 @@ class State(Records):
 
     def stored_output(self, check_id: str) -> str:
         """The text of a local check that the log has; empty for a check that is gone."""
-        place = self.local_check_ids.get(check_id)
-        return self.checks[place[0]][place[1]].output if place is not None else ""
+        check = self.stored_check(check_id)
+        return check.output if check is not None else ""
 
     def owner(self, item: str) -> str:
         """The id of the replica that an item of shared work belongs to; "" when there are no members."""

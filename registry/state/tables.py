@@ -69,7 +69,7 @@ class Tables:
         self.checks_by_service: dict[str, dict[Key, Check]] = {}
         self.checks_by_status: dict[str, dict[Key, Check]] = {}
         self.local_ids: dict[str, Key] = {}  # exact id of a local instance
-        self.local_check_ids: dict[str, Key] = {}
+        self.local_check_ids: dict[str, Key] = {}  # exact id of a local check
         self.exposers: dict[str, dict[Key, None]] = {}  # exact id of a service → local proxies that expose its checks
         self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed in time
         self.aliases: dict[Key, Check] = {}  # local checks that follow others
@@ -95,6 +95,18 @@ class Tables:
         self._virtual_names: dict[int, str] = {}
         self._virtual_low = 1  # no number below is free
         self.outputs: dict[Key, str] = {}  # newest output texts that the log does not have yet
+
+    # Local rows, which the agent's interface names by their exact ids
+
+    def local_service(self, service_id: str) -> Instance | None:
+        """A local instance by its exact id."""
+        place = self.local_ids.get(service_id)
+        return self.instances[place[0]][place[1]] if place is not None else None
+
+    def stored_check(self, check_id: str) -> Check | None:
+        """A local check by its exact id, with the output that the log has."""
+        place = self.local_check_ids.get(check_id)
+        return self.checks[place[0]][place[1]] if place is not None else None
 
     # Nodes
 

@@ -14,7 +14,6 @@ from registry.model.agent import CODEVALD, FAILED, OPTIINFRA, RUNNING, STOPPED, 
 from registry.model.names import fold
 from registry.model.service import Instance
 from registry.state.agent_checks import UNTOLD
-from registry.state.agents import local_instance
 from registry.state.rows import Rows
 
 _DEFAULTS = AgentConfig()
@@ -27,7 +26,7 @@ def submit_task(rows: Rows, index: int, time: float, command: SubmitTask) -> Non
         NotFound: `agent`. Conflict: `agent-no-tasks`, it is none that takes tasks; `agent-stopped`.
         TooManyRequests: `task-queue`, the queue is full.
     """
-    instance = local_instance(rows, command.service_id)
+    instance = rows.local_service(command.service_id)
     if instance is None:
         raise NotFound("agent", id=command.service_id)
     agent = instance.agent or UNTOLD
