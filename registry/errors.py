@@ -48,7 +48,7 @@ class Conflict(RequestError):
 
 
 class TooLarge(RequestError):
-    """A body or value over its limit; `limit_bytes` is among the values."""
+    """A name, body or value over its limit; `limit` is among the values, in the unit that `reason` implies."""
 
     status = 413
 

@@ -10,8 +10,9 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -58,7 +59,8 @@ def _in_loop(settings: Settings, link: "Link | None") -> int:
         return runner.run(_run(settings, link))
 
 
-def _loop_factory() -> Any:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed; None for the standard one."""
     try:
         import uvloop
     except ImportError:

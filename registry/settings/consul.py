@@ -14,7 +14,8 @@ from typing import Any
 
 from registry.errors import SettingsError
 from registry.settings.files import DEFINITIONS, Contents
-from registry.settings.table import ROWS, Row
+from registry.settings.rows import Row
+from registry.settings.table import ROWS
 
 NO_ACL = "access control is not built: everything would be allowed"
 NO_TLS = "TLS is not built: requests and answers would travel in the clear"

@@ -1,20 +1,22 @@
 """The table of settings as a page of the documentation.
 
 Owns the layout of `docs/configuration.md`, which a test compares with what this writes. The words come
-from the rows of `settings.py`.
+from the rows of `settings/table.py`.
 """
 
 from registry.settings.consul import REFUSED
-from registry.settings.table import ROWS, Row
+from registry.settings.rows import Row
+from registry.settings.table import ROWS
 
 INTRODUCTION = """\
 # Configuration
 
-This page is written by `python -m registry settings --markdown`; change the rows in `registry/settings.py`.
+This page is written by `python -m registry settings --markdown`; change the rows in `registry/settings/table.py`.
 
-A setting can be given as a flag of `registry serve`, in the environment, or in a file. Where several give it,
-the flag counts, then the environment, then the file read last, then the default. An empty variable or text is
-as if it were not there. A setting that cannot be used ends the start with one line that names it, and exit code 2.
+A setting can be given as a flag of `registry serve`, in the environment, or in a file. If it is given more than once,
+the flag counts before the environment, the environment before the files, and a later file before an earlier one. An
+empty variable or text counts as not given. A setting that cannot be used ends the start with exit code 2 and one line
+that names it.
 
 * **Flag**: `--` and the name with dashes: `--http-port 9500`. A yes-or-no setting is `--dev` or `--no-dev`. One marked
   *repeatable* is given once for each value.
@@ -23,29 +25,30 @@ as if it were not there. A setting that cannot be used ends the start with one l
 * **TOML file**: the name: `http_port = 9500`. Services and checks are `[[services]]` and `[[checks]]` with Consul's
   keys. A key that is not in this table is refused.
 * **JSON file**: Consul's agent configuration, with the keys of the column *Consul* and `service`, `services`, `check`,
-  `checks`. A key that is not honoured is named in one warning at the start. HCL is not read.
+  `checks`. Keys that are not honoured are named in one warning at the start. HCL is not read.
 
 Times are seconds or Go durations (`300`, `5m`), sizes are bytes or `KiB`, `MiB`, `GiB`. The files of `config_file` come
 first, then the `.toml` and `.json` files of each `config_dir` by name. Tables in several files are merged, lists are
-joined.
+concatenated.
 
 SIGHUP and `PUT /v1/agent/reload` read the files again: their services and checks are added, changed and removed, and
-the settings marked *reload* take effect. Others that changed are named in a warning and wait for the next start.
+the settings marked *reload* take effect. Others that have changed are named in a warning and wait for the next
+start.
 """
 
 ALIASES = """\
 ## Variables of other programs
 
-`PORT` and `CVXC_SERVER_PORT` set the HTTP port too, the first of them that is set; where `REGISTRY_PORT` or
-`REGISTRY_HTTP_PORT` is set as well, each of them adds a further port with the same routes. `CVXC_SERVER_HOST` sets the
-bind address. Each one that takes effect is logged. `REGISTRY_PORT=tcp://…`, which Kubernetes and Docker set beside a
-service called `registry`, is ignored.
+`PORT` and `CVXC_SERVER_PORT` also set the HTTP port; the first one that is set counts. If `REGISTRY_PORT` or
+`REGISTRY_HTTP_PORT` sets the port, each of those two adds a further one with the same routes instead.
+`CVXC_SERVER_HOST` sets the bind address. Each one that takes effect is logged. `REGISTRY_PORT=tcp://…`, which
+Kubernetes and Docker set for a service called `registry`, is ignored.
 """
 
 REFUSALS = """\
 ## Keys of Consul that refuse the start
 
-Not to honour these would leave open what they are meant to close. Switched off or empty they are accepted.
+To ignore these would leave open what they are meant to close. They are accepted when switched off or empty.
 """
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from registry.errors import SettingsError
-from registry.settings.table import ROWS, Definition, Row
+from registry.settings.rows import Definition, Row
+from registry.settings.table import ROWS
 
 DEFINITIONS: dict[str, Literal["service", "check"]] = {
     "service": "service", "services": "service", "check": "check", "checks": "check",

@@ -14,8 +14,9 @@ from registry.settings import kinds
 from registry.settings.consul import take_consul
 from registry.settings.files import Contents, document, paths, take_ours
 from registry.settings.redis_names import REDIS_NAMES, redis_store
+from registry.settings.rows import Notice, Row, Sources
 from registry.settings.secrets import masked, with_password_of
-from registry.settings.table import ROWS, Notice, Row, Settings, Sources
+from registry.settings.table import ROWS, Settings
 
 # What Kubernetes and Docker put beside a service that is called registry: not meant for us.
 LINK_PREFIXES = ("REGISTRY_SERVICE_", "REGISTRY_PORT_", "REGISTRY_NAME", "REGISTRY_ENV_")

@@ -1,8 +1,7 @@
 """The settings of the server: each one is a row here and nowhere else.
 
-A row gives its name, type, default, kind, help line, further environment variables and Consul's key for
-it; flag, environment variable, file key and documentation follow from the row. Reading flags, the
-environment and files is `settings/sources.py`. Nothing here acts on a setting.
+What a row holds, and what follows from it, is `settings/rows.py`; reading flags, the environment and files is
+`settings/sources.py`. Nothing here acts on a setting.
 
 Where the same thing is set twice: flag, then environment, then files (the later file wins), then default.
 """
@@ -10,98 +9,34 @@ Where the same thing is set twice: flag, then environment, then files (the later
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
 
 from registry.errors import SettingsError
 from registry.settings import kinds
+from registry.settings.rows import (
+    AGENTS,
+    CHECKS,
+    FILES,
+    HTTP,
+    IDENTITY,
+    LIMITS,
+    LISTENING,
+    OPERATION,
+    READS,
+    STORE,
+    Definition,
+    Notice,
+    Row,
+    Sources,
+    row,
+)
 from registry.settings.secrets import masked
-
-T = TypeVar("T")
-
-LISTENING = "Listening"
-IDENTITY = "Identity"
-STORE = "Store"
-READS = "Reads"
-CHECKS = "Checks"
-HTTP = "HTTP"
-LIMITS = "Limits"
-AGENTS = "Agents"
-OPERATION = "Operation"
-FILES = "Files"
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is known of one setting besides its type and default.
-
-    `more_variables` are names of ours besides `REGISTRY_<NAME>`, `aliases` names other programs use;
-    `consul` are the keys of Consul's agent configuration that mean it, the one that counts first.
-    """
-
-    name: str
-    group: str
-    kind: kinds.Kind[Any]
-    help: str
-    default: Any
-    more_variables: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    consul: tuple[str, ...] = ()
-    reloadable: bool = False
-    in_files: bool = True
-    secret: bool = False  # its value may hold a password: it is shown masked only
-
-    @property
-    def flag(self) -> str:
-        """The flag of `registry serve`."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Our environment variables for it; the first one that is set counts."""
-        return (f"REGISTRY_{self.name.upper()}", *self.more_variables)
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A service or check written in a configuration file, as it stands there.
-
-    Its keys are Consul's, in either of their spellings; the Consul dialect decodes them.
-    """
-
-    file: str
-    kind: Literal["service", "check"]
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something the operator should read in the log once there is one."""
-
-    level: Literal["info", "warning"]
-    event: str
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where settings were read from, so that they can be read again."""
-
-    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def row(group: str, default: T, kind: kinds.Kind[T], text: str, **more: Any) -> T:
-    """One setting: a field of `Settings` that carries its `Row`."""
-    known = {"group": group, "kind": kind, "help": text, "default": default, **more}
-    made: T = field(default_factory=lambda: default, metadata=known, repr=not more.get("secret"))
-    return made
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings of one server. Times are seconds, sizes bytes, as the names say.
+    """All settings of one server. Times are in seconds and sizes in bytes, as the names say.
 
-    `Settings()` are the defaults; `sources.settings_from` reads the real ones.
+    `Settings()` has the defaults; `sources.settings_from` reads the real ones.
     """
 
     # fmt: off
@@ -112,34 +47,33 @@ class Settings:
         LISTENING, 8500, kinds.PORT, "Port of the HTTP interface; 0 takes any free one.",
         more_variables=("REGISTRY_PORT",), aliases=("PORT", "CVXC_SERVER_PORT"), consul=("ports.http",))
     extra_http_ports: tuple[int, ...] = row(
-        LISTENING, (), kinds.PORTS, "Further ports with the same routes, as 8080 and 8082 for OptiInfra's and "
-        "CodeValdCortex's clients.")
+        LISTENING, (), kinds.PORTS, "Further ports with the same routes, such as 8080 and 8082 for clients of "
+        "OptiInfra and CodeValdCortex.")
     metrics_port: int | None = row(
-        LISTENING, None, kinds.OPTIONAL_PORT, "One more, where a scraper looks for /metrics, usually 9090. Without it: "
+        LISTENING, None, kinds.OPTIONAL_PORT, "An additional port for scrapers of /metrics, usually 9090. Without it: "
         "none.", more_variables=("METRICS_PORT",))
     shape: str = row(
         LISTENING, "consul", kinds.SHAPE, "What the HTTP interface answers under /v1: consul, or fr0g, whose catalog "
-        "is by ids.")
+        "is keyed by id.")
     fr0g_port: int | None = row(
-        LISTENING, None, kinds.OPTIONAL_PORT, "Port that answers in fr0g's shape beside the others; 0 takes any free "
-        "one. Without it: none.")
+        LISTENING, None, kinds.OPTIONAL_PORT, "An additional port that answers in fr0g's shape; 0 takes any free one. "
+        "Without it: none.")
     advertise: str = row(
-        LISTENING, "", kinds.ADDRESS, "IP address shown to clients as this server's. Without it: the bind address, "
-        "or the first private one of the machine where that is every address.", consul=("advertise_addr", "bind_addr"))
+        LISTENING, "", kinds.ADDRESS, "IP address shown to clients as this server's. Without it: the bind address or, "
+        "if that means every address, the machine's first private one.", consul=("advertise_addr", "bind_addr"))
 
     node: str = row(
-        IDENTITY, "", kinds.TEXT, "Name of this server's node. Without it: the one the store knows, "
-        "at the first start the host name. One that differs from the store's is refused.", consul=("node_name",))
+        IDENTITY, "", kinds.TEXT, "Name of this server's node; refused if the store knows another. Without it: the one "
+        "the store knows, at the first start the host name.", consul=("node_name",))
     node_meta: Mapping[str, str] = row(
         IDENTITY, {}, kinds.NODE_META, "Metadata of this server's node.", consul=("node_meta",))
     datacenter: str = row(
         IDENTITY, "dc1", kinds.DATACENTER_NAME, "Name of the datacenter.", consul=("datacenter",))
-    health_service_name: str = row(
-        IDENTITY, "registry", kinds.TEXT, "What /health calls this service.")
+    health_service_name: str = row(IDENTITY, "registry", kinds.TEXT, "The name of the service that /health reports.")
 
     dev: bool = row(
-        STORE, False, kinds.BOOLEAN, "Keep everything in memory, unless a store is named, and indent all JSON. "
-        "The end of the process loses everything.")
+        STORE, False, kinds.BOOLEAN, "Keep everything in memory, unless a store is named, and indent all JSON. All "
+        "data is lost when the process ends.")
     store: str = row(
         STORE, "", kinds.STORE_URL, "URL of the store: sqlite:///PATH or memory: for one process; for any number of "
         "them redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], rediss:// (TLS), "
@@ -149,63 +83,64 @@ class Settings:
         "Sentinel sentinel_username and sentinel_password. Without it: registry.db in the data directory, or memory "
         "with dev.", aliases=("REDIS_URL",), secret=True)
     store_password_file: str = row(
-        STORE, "", kinds.PATH, "File whose first line is the password of a Redis store, which then stands neither in "
+        STORE, "", kinds.PATH, "File whose first line is the password of a Redis store, which then appears neither in "
         "its URL nor in the list of processes.")
     store_wait_seconds: float = row(
-        STORE, 0.0, kinds.SECONDS, "How long the start waits for a store that does not answer; 0: it fails at once.")
+        STORE, 0.0, kinds.SECONDS, "How long the start waits for a store that does not answer; 0 fails at once.")
     data_dir: str = row(
-        STORE, "./data", kinds.PATH, "Directory of the store; one process holds it.", consul=("data_dir",))
+        STORE, "./data", kinds.PATH, "Directory of the store; only one process can use it at a time.",
+        consul=("data_dir",))
     max_pending_writes: int = row(
         STORE, 20_000, kinds.COUNT, "Writes that may wait for the store before further ones are refused with 503; "
         "divided among the workers.")
     snapshot_min_bytes: int = row(
-        STORE, 8 << 20, kinds.BYTES, "The log grows at least this much before a snapshot is taken and it is trimmed.")
+        STORE, 8 << 20, kinds.BYTES, "The log grows by at least this much before a snapshot is taken and the log is "
+        "trimmed.")
 
     default_query_seconds: float = row(
-        READS, 300.0, kinds.POSITIVE_SECONDS, "How long a blocking query waits when it does not say.",
+        READS, 300.0, kinds.POSITIVE_SECONDS, "How long a blocking query waits if it does not say.",
         consul=("default_query_time",))
     max_query_seconds: float = row(
         READS, 600.0, kinds.POSITIVE_SECONDS, "The longest a blocking query may wait.", consul=("max_query_time",))
     answers_per_topic: int = row(
-        READS, 32, kinds.COUNT, "Ready answers kept for each service, node or list; the least recently used goes.")
+        READS, 32, kinds.COUNT, "Ready answers kept for each service, node or list; the least recently used is dropped "
+        "first.")
     answers_bytes: int = row(
         READS, 64 << 20, kinds.BYTES, "Memory for all ready answers together; divided among the workers.")
-    use_cache: bool = row(
-        READS, True, kinds.BOOLEAN, "Whether ?cached is listened to.", consul=("http_config.use_cache",))
+    use_cache: bool = row(READS, True, kinds.BOOLEAN, "Whether ?cached is honoured.", consul=("http_config.use_cache",))
     consistent_reads: bool = row(
         READS, False, kinds.BOOLEAN, "On a store that processes share (redis): ask it before every read that names no "
-        "mode, so that each replica shows what any of them has acknowledged. Each read then costs a share of a round "
-        "trip, and fails while the store is away.")
+        "mode, so that each replica shows what any of them has acknowledged. Such a read costs part of a round trip, "
+        "and fails while the store is away.")
     translate_wan_addrs: bool = row(
         READS, False, kinds.BOOLEAN, "Show nodes of other datacenters with their WAN addresses.",
         consul=("translate_wan_addrs",))
 
     enable_script_checks: bool = row(
-        CHECKS, False, kinds.BOOLEAN, "Let script checks be registered by files and by the API. Whoever reaches the "
-        "API can then run programs on this machine.", consul=("enable_script_checks",))
+        CHECKS, False, kinds.BOOLEAN, "Accept script checks from files and from the API. Anyone who can reach the API "
+        "can then run programs on this machine.", consul=("enable_script_checks",))
     enable_local_script_checks: bool = row(
-        CHECKS, False, kinds.BOOLEAN, "Let script checks be defined by files only.",
-        consul=("enable_local_script_checks",))
+        CHECKS, False, kinds.BOOLEAN, "Accept script checks from files only.", consul=("enable_local_script_checks",))
     check_update_interval_seconds: float = row(
         CHECKS, 300.0, kinds.SECONDS, "How long a changed output with an unchanged status may stay unstored; a crash "
         "loses such a text, never a status. 0 stores it at once.", consul=("check_update_interval",))
     check_output_max_bytes: int = row(
-        CHECKS, 4096, kinds.BYTES, "The most that is kept of a check's output.", consul=("check_output_max_size",))
+        CHECKS, 4096, kinds.BYTES, "The longest output of a check that is kept.", consul=("check_output_max_size",))
     deregister_critical_minimum_seconds: float = row(
-        CHECKS, 60.0, kinds.SECONDS, "Floor under DeregisterCriticalServiceAfter. A service is removed within a second "
-        "of its due time.")
+        CHECKS, 60.0, kinds.SECONDS, "Lower bound of DeregisterCriticalServiceAfter. A service is removed within a "
+        "second of its due time.")
     sidecar_min_port: int = row(
-        CHECKS, 21000, kinds.PORT, "First port given to a sidecar that names none.",
+        CHECKS, 21000, kinds.PORT, "First port of the range for sidecars that name none.",
         consul=("ports.sidecar_min_port",))
     sidecar_max_port: int = row(
-        CHECKS, 21255, kinds.PORT, "Last such port.", consul=("ports.sidecar_max_port",))
+        CHECKS, 21255, kinds.PORT, "Last port of that range.", consul=("ports.sidecar_max_port",))
 
     session_ttl_min_seconds: float = row(
         CHECKS, 10.0, kinds.POSITIVE_SECONDS, "The shortest TTL that a session may have.", consul=("session_ttl_min",),
         reloadable=True)
     session_expiry_factor: float = row(
-        CHECKS, 2.0, kinds.FACTOR, "A session that is not renewed for so many of its TTLs ends. Programs that know "
-        "Consul count on 2; 1 ends it with its TTL.")
+        CHECKS, 2.0, kinds.FACTOR, "A session that is not renewed ends after this many times its TTL. Programs written "
+        "for Consul rely on 2; 1 ends it with its TTL.")
     kv_max_value_bytes: int = row(
         HTTP, 524_288, kinds.BYTES, "The largest value of a key.", consul=("limits.kv_max_value_size",),
         reloadable=True)
@@ -213,24 +148,25 @@ class Settings:
         HTTP, 524_288, kinds.BYTES, "The largest body of a transaction.", consul=("limits.txn_max_req_len",),
         reloadable=True)
     max_header_bytes: int = row(
-        HTTP, 1 << 20, kinds.BYTES, "The largest head of a request.", consul=("http_config.max_header_bytes",))
+        HTTP, 1 << 20, kinds.BYTES, "The largest head of a request: its first line and its headers.",
+        consul=("http_config.max_header_bytes",))
     block_endpoints: tuple[str, ...] = row(
-        HTTP, (), kinds.PREFIXES, "Paths beginning with one of these answer 403.",
+        HTTP, (), kinds.PREFIXES, "Paths that begin with one of these are answered 403.",
         consul=("http_config.block_endpoints",))
     response_headers: Mapping[str, str] = row(
         HTTP, {}, kinds.HEADERS, "Headers added to every answer.",
         consul=("http_config.response_headers", "http_api_response_headers"))
     allow_write_http_from: tuple[str, ...] = row(
-        HTTP, (), kinds.NETWORKS, "Networks that writes are taken from; none named: every one.",
+        HTTP, (), kinds.NETWORKS, "Networks from which writes are accepted. Without it: all.",
         consul=("http_config.allow_write_http_from",))
 
     max_connections_per_client: int | None = row(
-        LIMITS, None, kinds.OPTIONAL_LIMIT, "Connections that one IP address may have; one more is answered 429 and "
-        "closed. 0: any number. Without it: 200, or any number where the bind address is a loopback one. Each worker "
+        LIMITS, None, kinds.OPTIONAL_LIMIT, "Connections that one IP address may have; a further one is answered 429 "
+        "and closed. 0: any number. Without it: 200, or any number if the bind address is a loopback one. Each worker "
         "counts its own.", consul=("limits.http_max_conns_per_client",), reloadable=True)
     max_parked_readers: int = row(
-        LIMITS, 50_000, kinds.COUNT, "Blocking queries that may wait at a time; a further one that would have to wait "
-        "is answered 429. Divided among the workers.")
+        LIMITS, 50_000, kinds.COUNT, "Blocking queries that may wait at the same time; a further one that would have "
+        "to wait is answered 429. Divided among the workers.")
     max_body_bytes: int = row(
         LIMITS, 32 << 20, kinds.BYTES, "The largest body of a request that has no smaller limit of its own; a larger "
         "one is answered 413.", reloadable=True)
@@ -238,58 +174,58 @@ class Settings:
         LIMITS, 1_024, kinds.COUNT, "The longest name or id of a node, a service or a check; a longer one is answered "
         "413. The limits of metadata are Consul's: 64 pairs, 128 characters a key, 512 bytes a value.")
     request_head_seconds: float = row(
-        LIMITS, 10.0, kinds.POSITIVE_SECONDS, "How long the head of a request may take from its first byte to its "
-        "last; then it is answered 408 and the connection closed.", aliases=("READ_TIMEOUT",), reloadable=True)
+        LIMITS, 10.0, kinds.POSITIVE_SECONDS, "How long the head of a request may take from its first byte to its last "
+        "before it is answered 408 and the connection is closed.", aliases=("READ_TIMEOUT",), reloadable=True)
     request_body_seconds: float = row(
-        LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A body of which less than 1 KiB arrives in so long a time is answered "
-        "408 and the connection closed.", reloadable=True)
+        LIMITS, 30.0, kinds.POSITIVE_SECONDS, "If less than 1 KiB of a body arrives in this time, the request is "
+        "answered 408 and the connection is closed.", reloadable=True)
     answer_stall_seconds: float = row(
-        LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A client that reads less than 1 KiB of its answer in so long a time is "
-        "cut off.", aliases=("WRITE_TIMEOUT",), reloadable=True)
+        LIMITS, 30.0, kinds.POSITIVE_SECONDS, "A client that reads less than 1 KiB of its answer in this time is "
+        "disconnected.", aliases=("WRITE_TIMEOUT",), reloadable=True)
     keepalive_seconds: float = row(
-        LIMITS, 3630.0, kinds.POSITIVE_SECONDS, "How long a connection may be idle; the default is longer than usual "
+        LIMITS, 3630.0, kinds.POSITIVE_SECONDS, "How long a connection may be idle; the default is longer than common "
         "proxies keep theirs.", aliases=("IDLE_TIMEOUT",))
     metrics_max_labels: int = row(
-        LIMITS, 1_000, kinds.COUNT, "How many names of services, and how many agents, have figures of their own in "
-        "/metrics; further names are counted as other, further agents not shown.")
+        LIMITS, 1_000, kinds.COUNT, "How many service names, and how many agents, have metrics of their own in "
+        "/metrics; further names are counted as other, further agents are not shown.")
 
     optiinfra_heartbeat_seconds: float = row(
         AGENTS, 30.0, kinds.POSITIVE_SECONDS, "How often OptiInfra's agents are told to give a sign of life.",
         reloadable=True)
     optiinfra_ttl_seconds: float = row(
-        AGENTS, 45.0, kinds.POSITIVE_SECONDS, "An agent of OptiInfra that is silent for so long is unreachable. This "
-        "and the other times of agents are those of their registration.", reloadable=True)
+        AGENTS, 45.0, kinds.POSITIVE_SECONDS, "An agent of OptiInfra that is silent for this long is unreachable. This "
+        "and the other times of agents are fixed when an agent registers.", reloadable=True)
     optiinfra_remove_seconds: float = row(
-        AGENTS, 60.0, kinds.POSITIVE_SECONDS, "After so long in that state it is removed.", reloadable=True)
+        AGENTS, 60.0, kinds.POSITIVE_SECONDS, "After this long in that state it is removed.", reloadable=True)
     optiinfra_redis_copies: bool = row(
         AGENTS, True, kinds.BOOLEAN, "Keep readable copies of OptiInfra's agents in the Redis of the store, as keys "
         "agent:<id> and the set agents:active; they are never read back.")
     hive_ttl_seconds: float = row(
-        AGENTS, 60.0, kinds.POSITIVE_SECONDS, "An agent of the Hive that is silent for so long is unhealthy.",
+        AGENTS, 60.0, kinds.POSITIVE_SECONDS, "An agent of the Hive that is silent for this long is unhealthy.",
         aliases=("HEARTBEAT_TIMEOUT", "HEARTBEAT_TIMEOUT_SECONDS"), reloadable=True)
     hive_remove_seconds: float = row(
-        AGENTS, 240.0, kinds.POSITIVE_SECONDS, "After so long in that state it is removed.", reloadable=True)
+        AGENTS, 240.0, kinds.POSITIVE_SECONDS, "After this long in that state it is removed.", reloadable=True)
     fr0g_ttl_seconds: float = row(
-        AGENTS, 120.0, kinds.POSITIVE_SECONDS, "A fr0g service that is not registered again for so long is critical.",
-        aliases=("SERVICE_TIMEOUT",), reloadable=True)
+        AGENTS, 120.0, kinds.POSITIVE_SECONDS, "A fr0g service that is not registered again within this time is "
+        "critical.", aliases=("SERVICE_TIMEOUT",), reloadable=True)
     fr0g_check_interval_seconds: float = row(
-        AGENTS, 30.0, kinds.POSITIVE_SECONDS, "How often the check of a fr0g service runs that names no interval.",
+        AGENTS, 30.0, kinds.POSITIVE_SECONDS, "How often the check of a fr0g service runs if it names no interval.",
         aliases=("HEALTH_CHECK_INTERVAL",), reloadable=True)
     codevald_max_agents: int = row(
-        AGENTS, 100, kinds.LIMIT, "How many agents of CodeValdCortex there may be that are not stopped; 0: any number.",
+        AGENTS, 100, kinds.LIMIT, "How many agents of CodeValdCortex may exist that are not stopped; 0: any number.",
         aliases=("CVXC_AGENT_MAX_INSTANCES",), reloadable=True)
     revival_seconds: float = row(
-        AGENTS, 600.0, kinds.SECONDS, "For so long after its removal a sign of life brings an agent of OptiInfra or "
+        AGENTS, 600.0, kinds.SECONDS, "For this long after its removal, a sign of life brings an agent of OptiInfra or "
         "the Hive back.", reloadable=True)
     max_metadata_bytes: int = row(
-        AGENTS, 64 << 10, kinds.BYTES, "The largest metadata of an agent in one request, as compact JSON; larger is "
+        AGENTS, 64 << 10, kinds.BYTES, "The largest metadata of an agent in one request, as compact JSON; more is "
         "answered 413.", reloadable=True)
     grpc_port: int | None = row(
         AGENTS, None, kinds.OPTIONAL_PORT, "Port of the Hive's registry over gRPC, usually 50051; 0 takes any free "
         "one. Without it: none. Needs the extra grpc.", more_variables=("GRPC_PORT",),
         aliases=("SERVICE_REGISTRY_PORT",))
     grpc_bind: str = row(
-        AGENTS, "", kinds.ADDRESS, "IP address it listens on. Without it: that of the HTTP interface.",
+        AGENTS, "", kinds.ADDRESS, "IP address of that port. Without it: that of the HTTP interface.",
         aliases=("SERVICE_REGISTRY_HOST",))
     grpc_cert_file: str = row(
         AGENTS, "", kinds.PATH, "PEM file with the certificate of the gRPC server. Without it: plain text.")
@@ -308,9 +244,10 @@ class Settings:
         aliases=("SPIFFE_TRUST_DOMAIN",))
     grpc_allow: tuple[str, ...] = row(
         AGENTS, (), kinds.RULES, "Who may call which method over gRPC: METHOD=SPIFFE ID, where * stands for any "
-        "characters, as Register=spiffe://neural-hive.local/*/sa/worker. None named: every token may call every one.")
+        "characters, for example Register=spiffe://neural-hive.local/*/sa/worker. Without it: every token may call "
+        "every method.")
     hive_watch_events: int = row(
-        AGENTS, 10_000, kinds.COUNT, "Events that may wait for a reader of WatchAgents; one more cuts it off.",
+        AGENTS, 10_000, kinds.COUNT, "Events that may wait for a reader of WatchAgents; one more disconnects it.",
         reloadable=True)
     hive_redis_prefix: str = row(
         AGENTS, "neural-hive:agents", kinds.TEXT, "Events of agents are published on <this>:events in the Redis of the "
@@ -318,31 +255,32 @@ class Settings:
     hive_code_metrics: bool = row(
         AGENTS, False, kinds.BOOLEAN, "Add the metrics that the Hive's code has to those of its documentation.")
     max_task_bytes: int = row(
-        AGENTS, 1 << 20, kinds.BYTES, "The largest body of a task for an agent; larger is answered 413.",
-        reloadable=True)
+        AGENTS, 1 << 20, kinds.BYTES, "The largest body of a task for an agent; more is answered 413.", reloadable=True)
     dialect_scope: str = row(
         AGENTS, "all", kinds.SCOPE, "Whether the lists of OptiInfra, CodeValdCortex and the Hive show all instances or "
-        "their own: all or own.", reloadable=True)
+        "only their own: all or own.", reloadable=True)
 
     workers: int = row(
-        OPERATION, 1, kinds.COUNT, "Processes that share the ports, each a whole replica on a core of its own, started "
-        "again when it dies. More than 1 needs a store that processes can share (redis).")
+        OPERATION, 1, kinds.COUNT, "Processes that share the ports, each a whole replica on a core of its own, "
+        "restarted when it dies. More than 1 needs a store that processes can share (redis).")
     log_level: str = row(
         OPERATION, "info", kinds.LEVEL, "What is logged: debug, info, warn or error.", consul=("log_level",),
         reloadable=True)
     log_format: str = row(
         OPERATION, "console", kinds.LOG_FORMAT, "console for people, json for programs.", consul=("log_json",))
     access_log: str = row(
-        OPERATION, "", kinds.PATH, "File that gets a line for each request, in the combined form of web servers "
-        "with the seconds it took and its id; - is standard output. Opened again by a reload, so that it can be "
-        "rotated. Without it: none.")
+        OPERATION, "", kinds.PATH, "File that gets a line for each request, in the combined format of web servers plus "
+        "its duration in seconds and its id; - is standard output. A reload opens it again, so that it can be rotated. "
+        "Without it: none.")
     slow_request_seconds: float = row(
-        OPERATION, 0.5, kinds.POSITIVE_SECONDS, "A request that works longer than this, waiting aside, is logged.")
+        OPERATION, 0.5, kinds.POSITIVE_SECONDS, "A request that is worked on for longer than this, not counting waits, "
+        "is logged.")
     shutdown_grace_seconds: float = row(
-        OPERATION, 5.0, kinds.SECONDS, "How long requests under way may take to end once the server is told to stop.")
+        OPERATION, 5.0, kinds.SECONDS, "How long requests under way may take to finish once the server is told to "
+        "stop.")
     prometheus_retention_seconds: float = row(
-        OPERATION, 0.0, kinds.SECONDS, "Above 0, /v1/agent/metrics speaks Prometheus' format too, as /metrics does.",
-        consul=("telemetry.prometheus_retention_time",))
+        OPERATION, 0.0, kinds.SECONDS, "Above 0, /v1/agent/metrics also speaks Prometheus' format, as /metrics always "
+        "does.", consul=("telemetry.prometheus_retention_time",))
     telemetry_disable_hostname: bool = row(
         OPERATION, False, kinds.BOOLEAN, "Leave the host name out of the names in /v1/agent/metrics.",
         consul=("telemetry.disable_hostname",))
@@ -365,7 +303,7 @@ class Settings:
 
     @property
     def http_ports(self) -> tuple[int, ...]:
-        """The ports to listen on: the main one, those with the same routes, and that of the fr0g shape."""
+        """The ports to listen on: the main one, those with the same routes, and last that of the fr0g shape."""
         optional = tuple(port for port in (self.metrics_port, self.fr0g_port) if port is not None)
         return (self.http_port, *self.extra_http_ports, *optional)
 
@@ -387,9 +325,5 @@ class Settings:
         return self.dev
 
 
-def rows() -> tuple[Row, ...]:
-    """Every setting, in the order of the documentation."""
-    return tuple(Row(name=f.name, **f.metadata) for f in dataclasses.fields(Settings) if f.metadata)
-
-
-ROWS = {known.name: known for known in rows()}
+# every setting by its name, in the order of the documentation
+ROWS = {one.name: Row(name=one.name, **one.metadata) for one in dataclasses.fields(Settings) if one.metadata}

@@ -36,7 +36,7 @@ from registry.state import (
 from registry.state.changes import Changes
 from registry.state.records import Records
 
-_APPLY: dict[type, Callable[[Any, int, float, Any], Any]] = {
+_APPLY: dict[type, Callable[["State", int, float, Any], Any]] = {
     commands.Register: catalog.register,
     commands.Deregister: catalog.deregister,
     commands.RegisterLocal: local.register_local,
@@ -68,7 +68,7 @@ _APPLY: dict[type, Callable[[Any, int, float, Any], Any]] = {
     commands.SetAutopilot: autopilot.set_autopilot,
 }
 
-_UNCHANGED: dict[type, Callable[[Any, Any], bool]] = {
+_UNCHANGED: dict[type, Callable[["State", Any], bool]] = {
     commands.Register: catalog.unchanged,
     commands.Deregister: catalog.nothing_to_deregister,
     commands.RegisterLocal: local.local_unchanged,
