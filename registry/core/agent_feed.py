@@ -1,6 +1,6 @@
-"""What happens to agents, as a stream: for those who watch, each change once and in its order.
+"""What happens to agents, as a stream: watchers get each change once and in order.
 
-Owns nothing while nobody watches. Signs of life that change nothing are told too, by the process that took them.
+Holds nothing while nobody watches. Signs of life that change nothing are passed on too, by the process that took them.
 Source: dialects.md §5.4, WatchAgents; M-15.
 """
 
@@ -19,9 +19,9 @@ Key = tuple[str, str]  # folded node and folded service id
 
 
 class AgentChange(NamedTuple):
-    """One change, and the record as it was after it; of one that is gone, as it was last known.
+    """One change, and the record after it; for a record that is gone, its last known form.
 
-    `bare`: a sign of life that changed nothing, which only the process that took it tells of.
+    `bare` marks a sign of life that changed nothing; only watchers on the process that took it see those.
     """
 
     kind: str
@@ -30,7 +30,7 @@ class AgentChange(NamedTuple):
 
 
 class TooSlow(Exception):
-    """A watcher reads slower than things happen; it is told no more."""
+    """A watcher reads more slowly than changes arrive, and gets no more of them."""
 
 
 class AgentWatch:
@@ -48,7 +48,7 @@ class AgentWatch:
         """The next change; None when the server stops.
 
         Raises:
-            TooSlow: more changes waited than may; what was told before is complete and in order.
+            TooSlow: too many changes were waiting. Those returned before are complete and in order.
         """
         while not self._waiting:
             if self._too_slow:
@@ -60,11 +60,11 @@ class AgentWatch:
         return self._waiting.popleft()
 
     def close(self) -> None:
-        """Be told nothing any more. Idempotent."""
+        """Leave the feed. Idempotent."""
         self._feed.leave(self)
 
     def tell(self, change: AgentChange) -> None:
-        """Add a change; one too many is where it ends."""
+        """Add a change for `next`; if too many are waiting, leave the feed instead."""
         if len(self._waiting) >= self._most_waiting:
             self._too_slow = True
             self._feed.leave(self)
@@ -73,13 +73,13 @@ class AgentWatch:
         self._arrived.set()
 
     def end(self) -> None:
-        """Nothing will come any more."""
+        """Let `next` return None once everything waiting has been read."""
         self._ended = True
         self._arrived.set()
 
 
 class AgentFeed:
-    """Changes of records, found by comparing what the state shows with what watchers were told."""
+    """Finds changes by comparing the records that the state shows with those that watchers were told of."""
 
     def __init__(self) -> None:
         self._watches: dict[AgentWatch, None] = {}
@@ -91,10 +91,10 @@ class AgentFeed:
         return bool(self._watches)
 
     def watch(self, state: State, most_waiting: int) -> AgentWatch:
-        """Be told what changes from now on.
+        """Begin to watch: what changes from now on is told.
 
         Args:
-            most_waiting: how many changes may wait to be read before the watcher is cut off.
+            most_waiting: how many changes may wait to be read before the watcher is dropped.
         """
         if not self._watches:
             self._told = {_key(record): record for record in state.records()}
@@ -109,19 +109,19 @@ class AgentFeed:
             self._told = {}
 
     def end(self) -> None:
-        """Let every watcher go: the server stops."""
+        """End every watch, because the server is stopping."""
         for watch in list(self._watches):
             watch.end()
 
     def applied(self, state: State, instances: Mapping[Key, bool]) -> None:
-        """Tell what one entry of the log has done; `instances` is `Changes.instances` of it."""
+        """Tell what one entry of the log has changed; `instances` is its `Changes.instances`."""
         for (node, service_id), beaten in instances.items():
             keys = [(node, service_id)] if service_id else self._keys_of(state, node)
             for key in keys:
                 self._look(state, key, beaten=beaten and bool(service_id))
 
     def replaced(self, state: State) -> None:
-        """Tell what the state that has taken the place of another one has differently."""
+        """Tell what is different in a state that has replaced another."""
         nodes = {**dict.fromkeys(state.instances), **dict.fromkeys(node for node, _ in self._told)}
         for node in nodes:
             for key in self._keys_of(state, node):

@@ -1,7 +1,8 @@
-"""The agents' dialects on the engine: what each of them does to records, once for all.
+"""What the agents' dialects do to records, in one place for all of them.
 
-Owns when an agent was last heard of, which is no part of the state: a beat that changes nothing costs no entry. What
-a command does to a record is `state/agents.py`; words and shapes are the dialects'. Source: dialects.md §2 and §8.5.
+Owns when an agent was last heard of, which is not part of the state: a beat that changes nothing costs no entry. What
+a command does to a record is `state/agents.py`; how things are named and written is the dialects' business.
+Source: dialects.md §2 and §8.5.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ _INTERVAL = AgentConfig()
 
 
 class Agents:
-    """Records as the dialects read and write them. Errors are those of `Engine.propose` beside what is named."""
+    """Records as the dialects read and write them. Writes raise what `Engine.propose` does, besides what is named."""
 
     def __init__(self, log: Log, clock: Clock, writes: Writes, beats: Beats, topics: Topics) -> None:
         self._log = log
@@ -34,7 +35,7 @@ class Agents:
         self._writes = writes
         self._beats = beats
         self._topics = topics
-        self._heard: dict[str, float] = {}  # elapsed time of the last sign of life, where no deadline tells it
+        self._heard: dict[str, float] = {}  # elapsed time of the last sign of life, if no deadline shows it
         self.feed = AgentFeed()
 
     @property
@@ -44,10 +45,11 @@ class Agents:
     # Reads
 
     async def find(self, record_id: str) -> Record:
-        """The record of this id, also one that another process has just written.
+        """The record with this id, even if another process has only just written it.
 
         Raises:
-            NotFound: `agent`. LogUnavailable: a shared store would have to be asked and does not answer.
+            NotFound: `agent`.
+            LogUnavailable: a shared store must be asked and does not answer.
         """
         record = self._state.record(record_id)
         if record is None and self._log.shared:
@@ -58,10 +60,10 @@ class Agents:
         return record
 
     async def last_seen(self, records: Sequence[Record]) -> list[float]:
-        """When each gave its last sign of life (Unix seconds), as well as can be told.
+        """When each record last gave a sign of life (Unix seconds), as far as can be told.
 
-        That of a TTL follows from its deadline, wherever it was beaten. A running agent of ours beats itself. Of
-        others this process knows what it was told; after a start it is as if all had been heard of then.
+        For a TTL it follows from the deadline, whichever process took the beat. A running agent that this server
+        runs itself gives its own. Of others this process knows only what it took; a start counts as a sign of life.
         """
         state = self._state
         asked: dict[str, float] = {}  # member of a deadline → its period
@@ -78,7 +80,7 @@ class Agents:
                 for record, member in zip(records, members, strict=True)]  # fmt: skip
 
     async def _left(self, members: list[str]) -> tuple[float, dict[str, float]]:
-        """The log's time, and how long these deadlines have still to go; those that are not armed are left out."""
+        """The log's time (Unix seconds), and the seconds left of each of these deadlines that is armed."""
         if not members:
             return self._clock.now(), {}
         try:
@@ -101,13 +103,13 @@ class Agents:
         return instance.updated_at if heard is None else max(now - (self._clock.elapsed() - heard), 0.0)
 
     def heard(self, service_id: str) -> None:
-        """Note that a local instance has given a sign of life that has no deadline, as a check that passes."""
+        """Note a sign of life of a local instance that moves no deadline, such as a check that passes."""
         self._heard[service_id] = self._clock.elapsed()
 
     # Writes
 
     async def register(self, command: RegisterAgent) -> Record:
-        """Write an agent; the record as this process shows it then.
+        """Write an agent; returns the record as this process shows it afterwards.
 
         Raises:
             TooManyRequests: `agent-limit`.
@@ -122,14 +124,14 @@ class Agents:
         metadata: dict[str, Any] | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
-        """Take a sign of life of a local instance, whoever registered it; it costs an entry only if it changes one.
+        """Take a sign of life of a local instance, whoever registered it; costs an entry only if it changes something.
 
-        An agent that was removed for its silence comes back. While a shared store is away what changes nothing is
-        taken all the same.
+        An agent that was removed for its silence comes back. A beat that changes nothing is accepted even while a
+        shared store is away.
 
         Args:
-            status: passing, warning or critical as it reports; "" for what it was.
-            metadata: merged into its own, key by key.
+            status: passing, warning or critical as the agent reports it; "" leaves it as it is.
+            metadata: merged into the agent's own, key by key.
         Raises:
             NotFound: `agent`, also for an instance of another node.
         """
@@ -165,13 +167,13 @@ class Agents:
             return False
         try:
             await self._writes.propose(RemoveAgent(record_id))
-        except NotFound:  # somebody else was faster
+        except NotFound:  # another caller was faster
             return False
         self._heard.pop(record_id, None)
         return record is not None
 
     async def submit(self, service_id: str, task: Task) -> None:
-        """Put a task into the queue of an agent; it is kept until it is done.
+        """Put a task into the queue of an agent, where it stays until it is finished.
 
         Raises:
             NotFound: `agent`. Conflict: `agent-no-tasks`, `agent-stopped`. TooManyRequests: `task-queue`.
@@ -184,10 +186,10 @@ class Agents:
         await self._writes.propose(FinishTask(service_id, task_id, succeeded))
 
     async def _let_be_known(self, service_id: str) -> None:
-        """Return when there is such a local record, or something about it is on its way.
+        """Return if there is such a local record, or a write about it is under way.
 
         Raises:
-            NotFound: `agent`. An entry of the log would say no more.
+            NotFound: `agent`; a command would be refused for the same reason, but would cost an entry.
         """
         if self._is_known(service_id):
             return

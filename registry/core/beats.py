@@ -1,7 +1,7 @@
-"""Signs of life: beats of TTL checks, results of the others, and the texts that come with them.
+"""Signs of life: beats of TTL checks, results of the other checks, and the texts that come with them.
 
-Owns what a beat costs: nothing but a moved deadline while its status stays the same. Its text is shown by the
-agent's reads at once, handed to the other processes on the log, and reaches the log itself later. Deadlines
+Owns what a beat costs: while its status stays the same, only a moved deadline. Its text is shown by the
+agent's reads at once, passed to the other processes on the log, and stored in the log later. Deadlines
 are the log's (`log.base.Deadlines`). Source: agent.md §8.3; `DESIGN.md` §4.
 """
 
@@ -25,13 +25,13 @@ from registry.state.changes import Changes
 from registry.state.local_checks import is_ttl
 from registry.state.store import State
 
-MOST_UNPUBLISHED = 10_000  # checks whose texts wait to be handed to the other processes
+MOST_UNPUBLISHED = 10_000  # checks whose texts may wait to be passed to the other processes
 PAY_AGAIN_SECONDS = 0.25
 ECHO_SECONDS = 2.0  # a text of ours that has not come back by then was lost
 
 
 class Beats:
-    """Takes signs of life and looks after the newest texts."""
+    """Takes signs of life and keeps track of the newest texts."""
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class Beats:
         random: Callable[[], float],
     ) -> None:
         """Args:
-        interval_seconds: a newer text reaches the log after half to one and a half of it.
+        interval_seconds: a newer text reaches the log after 0.5 to 1.5 times this; 0 stores it at once.
+        random: numbers in [0, 1) that spread those moments.
         """
         self._log = log
         self._clock = clock
@@ -83,9 +84,9 @@ class Beats:
         self.lay(check_id, output)
 
     async def agent(self, news: UpdateAgent) -> bool:
-        """Take a sign of life of an agent; whether it changed anything, which costs an entry.
+        """Take a sign of life of an agent; returns whether it changed anything and so cost an entry.
 
-        What changes nothing is taken while the store is away too.
+        One that changes nothing is accepted even while the store is away.
         """
         try:
             return (await self._writes.propose(news)).stored
@@ -100,9 +101,9 @@ class Beats:
             return False
 
     def _owe(self, check_id: str, status: str) -> bool:
-        """Take a beat that the store cannot be told of, if it changes nothing: it is told when it is back.
+        """Accept a beat that the store cannot be told of now, if it changes nothing; the store is told later.
 
-        Nothing expires because of that: a store that was away has everything armed anew, and one that only this
+        Nothing expires because of that. A store that was away arms everything anew, and a store that only this
         process cannot reach lets nothing expire once it has missed us for a moment.
         """
         check = self._state.local_check(check_id)
@@ -129,7 +130,7 @@ class Beats:
                 self._owing.clear()
 
     async def _continued(self, check: Check, status: str, output: str) -> bool:
-        """Begin a new period of a check that stays what it is; False when it is no longer so, and all is done."""
+        """Start a new period for a check whose status stays; False if it changed meanwhile and was written instead."""
         if check.status != CRITICAL or check.critical_at:
             renewed = await self._renewed(check)
             if self._beating(check.id, status) is None:
@@ -143,10 +144,10 @@ class Beats:
         return True
 
     async def _let_be_known(self, check_id: str) -> None:
-        """Return when there is such a TTL check, or something about it is on its way.
+        """Return if there is such a TTL check, or a write about it is under way.
 
         Raises:
-            NotFound: `check`; InvalidRequest: `not-ttl`. An entry of the log would say no more.
+            NotFound: `check`. InvalidRequest: `not-ttl`. A command would be refused too, but would cost an entry.
         """
         if self._in_flight(check_id):
             return
@@ -163,7 +164,7 @@ class Beats:
         return self._writes.proposals.touch(check_key(node, check_id), node_key(node))
 
     async def _renewed(self, check: Check) -> bool:
-        """Start the period of a TTL check anew and take in all that was stored before; False if none was running."""
+        """Start a new period and wait for what was stored before it; False if no period was running."""
         seconds = deadlines.period_seconds(self._state, check)
         if not seconds:  # the server gives its signs of life itself
             return True
@@ -173,7 +174,7 @@ class Beats:
         return not beat.unknown
 
     def _beating(self, check_id: str, status: str) -> Check | None:
-        """The TTL check, if it has this status and nothing on its way is about it."""
+        """The TTL check, if it has this status and no write about it is under way."""
         check = self._state.local_check(check_id)
         if check is None or check.status != status or not is_ttl(check) or self._in_flight(check_id):
             return None
@@ -195,7 +196,7 @@ class Beats:
     # Texts
 
     def lay(self, check_id: str, output: str) -> None:
-        """Show a newer text at once and bring it into the log later, unless one waits for that already."""
+        """Show a newer text at once; it reaches the log later, with one that is waiting already if there is any."""
         state = self._state
         waited, before = state.output_waits(check_id), state.local_check(check_id)
         if not waited and before is not None and before.output == output:
@@ -204,7 +205,7 @@ class Beats:
         self._show(check_id, output)
         if not state.output_waits(check_id):
             self._deferred.forget(key)
-        elif not waited or not self._deferred.waits(key):  # another process's may wait here without a time
+        elif not waited or not self._deferred.waits(key):  # a text of another process may wait here without a timer
             self._defer(key)
         if self._log.shared and before is not None and before.output != output:
             self._publish(check_id, output)
@@ -224,10 +225,10 @@ class Beats:
             self._to_publish.set()
 
     async def publish(self) -> None:
-        """Hand texts to the other processes, as they come; never returns."""
+        """Pass texts to the other processes as they come; never returns."""
         while True:
             await self._to_publish.wait()
-            while self._log.contact().away:  # a text that is lost now would be missed for minutes
+            while self._log.contact().away:  # a text lost now would be missing for minutes
                 await sleep(self._clock, PAY_AGAIN_SECONDS)
             self._to_publish.clear()
             texts, self._unpublished = list(self._unpublished.values()), {}
@@ -246,7 +247,7 @@ class Beats:
                 self._show(stored.id, one.text)
 
     def _superseded(self, one: Output) -> bool:
-        """Whether a text is one of ours that has come back, or comes before one of ours that has not yet."""
+        """Whether a text is our own that has come back, or is older than one of ours that has not come back yet."""
         if one.key in self._unpublished:
             return True
         echo = self._echoes.get(one.key)
@@ -257,10 +258,10 @@ class Beats:
         return True
 
     def _flush(self, key: str) -> None:
-        """Bring a deferred text into the log, if it is still newer than what the log has; failing that, later.
+        """Write a deferred text to the log if it is still newer than the log's; after a failure, try again later.
 
         Args:
-            key: the folded id; the check may have been registered again in another spelling meanwhile.
+            key: the folded id, since the check may have been registered again in another spelling.
         """
         stored = self._state.checks.get(self._state.own_key(), {}).get(key)
         if stored is None or not self._state.output_waits(stored.id):
@@ -281,5 +282,5 @@ class Beats:
             self._defer(key)
 
     def flush(self) -> None:
-        """Bring every newer text into the log now."""
+        """Write every text that is newer than the log's to the log now."""
         self._deferred.flush()

@@ -1,6 +1,6 @@
-"""Deadlines as functions of the state: what a command arms, what has run out, what is to be removed.
+"""Deadlines as functions of the state: what a command arms, what follows an expiry, what is due for removal.
 
-Owns no deadline and no time: they are the log's (`log.base.Deadlines`), and looked at in `housekeeping.py`.
+Holds no deadline and no time: they are the log's (`log.base.Deadlines`), and `housekeeping.py` watches them.
 Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 """
 
@@ -38,7 +38,7 @@ from registry.state.local import local_refused
 from registry.state.sidecars import brought_sidecar
 from registry.state.store import State
 
-START_GRACE_SECONDS = 60.0  # of a limit that counts again after a start; Consul's shortest limit
+START_GRACE_SECONDS = 60.0  # most that a limit is prolonged by a start; Consul's shortest limit
 
 
 def member_of(node: str, check_id: str) -> str:
@@ -52,7 +52,7 @@ def session_member(session_id: str) -> str:
 
 
 def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
-    """The deadlines that a command starts anew, and those it ends."""
+    """The deadlines that a command starts anew, and those that it removes."""
     match command:
         case UpdateCheck(check_id=check_id, ttl=True):
             check = state.local_check(check_id)
@@ -94,14 +94,14 @@ def _of_registration(state: State, command: RegisterLocal) -> Iterator[Arm]:
 
 
 def _of_agent(state: State, service: Instance) -> Iterator[Arm]:
-    """The checks of an agent that is about to be registered, perhaps again."""
+    """Those of an agent that is about to be registered, perhaps again."""
     assert service.agent is not None
     old = state.local_service(service.id)
     yield from _of_instance(state, old or service, known=old is not None)
 
 
 def _of_beat(state: State, service_id: str) -> Iterator[Arm]:
-    """The checks that a sign of life refreshes."""
+    """Those of the checks that a sign of life refreshes."""
     instance = state.local_service(service_id)
     if instance is not None:
         yield from _of_instance(state, instance, known=True)
@@ -120,7 +120,7 @@ def _of_instance(state: State, instance: Instance, *, known: bool) -> Iterator[A
 
 
 def _of_move(state: State, service_id: str, verb: str) -> Iterator[Arm]:
-    """An agent that begins to run here, or ends to, has its signs of life from elsewhere."""
+    """Those of an agent that starts or stops: while it runs, the server gives its signs of life."""
     instance = state.local_service(service_id)
     if instance is None or instance.agent is None or instance.agent.source != CODEVALD:
         return
@@ -134,7 +134,7 @@ def _of_move(state: State, service_id: str, verb: str) -> Iterator[Arm]:
 
 
 def period_seconds(state: State, check: Check) -> float:
-    """How long a sign of life counts for a check; 0 where none is waited for."""
+    """How many seconds a sign of life lasts for a check; 0 if none is expected."""
     if check.runs is None or not check.runs.ttl_ns:
         return 0.0
     owner = state.local_service(check.service_id) if check.service_id else None
@@ -162,9 +162,9 @@ def _of_removal(state: State, service_id: str) -> Iterator[Arm]:
 
 
 def full_periods(state: State) -> Iterator[tuple[str, float]]:
-    """Every TTL that can still run out, with its whole period: what a start or a re-arm sets.
+    """Every deadline that can still pass, with its whole period in seconds; a start or a re-arm sets these.
 
-    A check that has run out, or was reported critical, waits for its next sign of life.
+    A check that has expired, or was reported critical, has none until its next sign of life.
     """
     for session in state.sessions.rows.values():
         if session.expires_ns:
@@ -176,7 +176,7 @@ def full_periods(state: State) -> Iterator[tuple[str, float]]:
 
 
 def expiry_of(state: State, due: Due) -> ExpireTtl | EndSession:
-    """What to propose for a deadline that has passed; void, but it ends the deadline, when its object is gone."""
+    """The command for a deadline that has passed. If its check or session is gone, it only removes the deadline."""
     if due.member.startswith(session_member("")):
         return EndSession(due.member.removeprefix(session_member("")))
     _, node, key = due.member.split("\0", 2)  # an id may hold anything
@@ -188,10 +188,10 @@ def expiry_of(state: State, due: Due) -> ExpireTtl | EndSession:
 
 
 def reaps(state: State, now: float, armed_at: float, minimum_seconds: float) -> list[Reap]:
-    """The removals that are due at `now`, for checks that have been critical for longer than they may.
+    """The removals that are due at `now`, of instances with a check that was critical for too long.
 
-    `now` and `armed_at` are the log's. After a re-arm, as at a start, every limit counts again, but
-    for at most a minute: the time the registry was away was nobody's to report in.
+    `now` and `armed_at` are the log's time (Unix seconds). After a re-arm, as at a start, every limit begins anew,
+    but lasts a minute at most: while the registry was away, nobody could report to it.
     """
     found = []
     for check in state.reapable.values():

@@ -1,12 +1,12 @@
-"""A hash of the whole state, made without keeping others from running: what replicas are compared by.
+"""A hash of the whole state, by which replicas are compared; the event loop runs while it is made.
 
 Equal on all replicas that have applied the same entries. Not for authentication.
 """
 
-import asyncio
 import hashlib
 from typing import NamedTuple
 
+from registry.core.snapshots import streamed
 from registry.state.snapshot import Frozen
 from registry.state.store import State
 
@@ -19,10 +19,8 @@ class Digest(NamedTuple):
 
 
 async def digest_of(state: State) -> Digest:
-    """The digest of the state as it is now; changes that come meanwhile are not in it."""
+    """The digest of the state as it is at the call; later changes are not part of it."""
     index, found = state.applied, hashlib.sha256()
-    for chunk in Frozen(state).chunks():
-        if chunk:
-            found.update(chunk)
-        await asyncio.sleep(0)
+    async for chunk in streamed(Frozen(state)):
+        found.update(chunk)
     return Digest(index, found.hexdigest())

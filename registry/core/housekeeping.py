@@ -1,7 +1,7 @@
-"""What one process does for all: TTLs and sessions that have run out, services critical for too long, the members.
+"""What one process does for all: expired TTLs and sessions, services critical for too long, the list of members.
 
-Owns the beat of a quarter second. Whether this process is the one is the log's to say (`log.base.Group`). That a
-TTL has run out is decided while its record is stored, by the record's condition, so a beat that comes in time
+Owns the rhythm of a quarter of a second. The log says whether this process is the one (`log.base.Group`). Whether a
+TTL has expired is decided while that record is stored, by the record's condition, so a beat that comes in time
 always wins. Source: `DESIGN.md` §4; agent.md §8.3 and §8.8.
 """
 
@@ -28,7 +28,7 @@ LARGEST_BATCH = 512
 
 
 class Housekeeping:
-    """The work of the housekeeper, done while this process is it."""
+    """The housekeeper's work, done while this process is the housekeeper."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Housekeeping:
         level: int,
     ) -> None:
         """Args:
-        minimum_seconds: floor under the limits after which a critical service is removed.
+        minimum_seconds: lower bound of the limits after which a critical service is removed.
         level: the highest command level that this program understands.
         """
         self._log = log
@@ -61,7 +61,7 @@ class Housekeeping:
         return self._topics.state
 
     async def begin(self) -> None:
-        """Give every TTL its whole period after a start; where others keep house they see to it."""
+        """Give every TTL its whole period after a start, unless another process is the housekeeper."""
         if self._log.shared:
             await self._look_if_ours()
             return
@@ -72,7 +72,7 @@ class Housekeeping:
             self._writes.submit(SetMembers(()))
 
     async def run(self) -> None:
-        """Look at the time again and again; never returns."""
+        """Do the work every quarter of a second, while it is ours; never returns."""
         while True:
             await sleep(self._clock, TICK_SECONDS)
             await self._look_if_ours()
@@ -95,7 +95,7 @@ class Housekeeping:
             await self._rearm()
             return
         if tick.due:
-            await self._writes.confirm()  # one that is behind would take a check for gone, and its deadline with it
+            await self._writes.confirm()  # or a process that is behind would miss a new check and drop its deadline
         for due, late_seconds in zip(tick.due, tick.late_seconds, strict=True):
             self._expire(due, ticked - late_seconds)
         self._reap(tick)
@@ -103,7 +103,7 @@ class Housekeeping:
             self._count_members(self._log.group.members())
 
     async def _rearm(self) -> None:
-        """Give every TTL that can run out its whole period."""
+        """Give every TTL that can still expire its whole period."""
         await self._writes.caught_up(await self._log.deadlines.disarm())
         periods = list(deadlines.full_periods(self._state))
         await self._log.deadlines.rearm(periods)
@@ -111,7 +111,7 @@ class Housekeeping:
             self._observer.rearmed(len(periods))
 
     def _expire(self, due: Due, passed_at: float) -> None:
-        """A TTL has run out at `passed_at` (elapsed), unless a beat comes before the record is stored."""
+        """Expire what passed its deadline at `passed_at` (elapsed), unless a beat comes before that is stored."""
         command = deadlines.expiry_of(self._state, due)
         if isinstance(command, EndSession):
             self._end_session(command, due)
@@ -128,15 +128,15 @@ class Housekeeping:
             return
 
         def show() -> None:
-            # a check that was critical already has only a new text, which need not reach the log at once
+            # only the text of a check that was critical already is new, and that need not reach the log at once
             newest = self._state.local_check(command.check_id)
-            if newest is not None and newest.output == command.last_output:  # else somebody has spoken since
+            if newest is not None and newest.output == command.last_output:  # else a newer one has come since
                 self._beats.lay(command.check_id, expired_output(command.last_output))
 
         self._writes.when_shown(proposal, show)
 
     def _end_session(self, command: EndSession, due: Due) -> None:
-        """A session was not renewed in time, unless it is before the record is stored."""
+        """End a session that was not renewed in time, unless a renewal comes before that is stored."""
         if self._writes.proposals.touch(session_key(command.session_id)):
             return
         known = command.session_id in self._state.sessions.rows
@@ -156,13 +156,13 @@ class Housekeeping:
             self._observer.reaped()
 
     def _count_members(self, peers: tuple[Peer, ...]) -> None:
-        """Write down who is alive where that has changed, and let newer commands be written once all know them."""
+        """Record who is alive, if that has changed; allow newer commands once every member understands them."""
         state, members = self._state, tuple(_member(peer) for peer in peers if peer.about)
         if not members or self._writes.proposals.touch(MEMBERS_KEY):
             return  # looked at again in a moment
         tenure = Tenure(self._log.group.tenure())
         level = min(self._level, *(member.level for member in members))
-        if level > state.level and len(members) == len(peers):  # who has said nothing yet may be an older program
+        if level > state.level and len(members) == len(peers):  # a silent peer may be an older program
             self._writes.submit(RaiseLevel(level), tenure)
         elif state.level >= MEMBERS_LEVEL:
             command = SetMembers(members, self._log.writer)
@@ -171,7 +171,7 @@ class Housekeeping:
 
 
 def _member(peer: Peer) -> Member:
-    """What a peer says of itself; one that says it in a way we cannot read is there all the same."""
+    """What a peer says about itself; one whose words we cannot read still counts as a member."""
     try:
         return Member.decoded(peer.about)
     except ValueError:

@@ -1,6 +1,6 @@
-"""What a command writes, as keys: whether two commands could be about the same thing.
+"""What a command writes, as keys that tell whether two commands could touch the same rows.
 
-Used to tell that nothing is in flight on what a write is judged against (`Engine.propose`).
+Used to find out whether a write is under way on the rows that another is judged against (`Engine.propose`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +40,7 @@ WriteKey = tuple[str, ...]
 
 _REMEMBERED = 2048  # agents whose keys are known from their last sign of life
 ALL_KEYS: WriteKey = ("k", "*", "")  # more of the KV store than one key
-MEMBERS_KEY: WriteKey = ("m", "")  # who the replicas are and what they understand
+MEMBERS_KEY: WriteKey = ("m", "")  # which replicas there are and what they understand
 
 
 def node_key(node: str) -> WriteKey:
@@ -59,7 +59,7 @@ def check_key(node: str, check_id: str) -> WriteKey:
 
 
 def keys_of(command: Command, own_node: str) -> tuple[WriteKey, ...]:
-    """Everything the command writes; one that may touch more than it names writes its whole node."""
+    """Everything the command writes; one that may touch more than it names counts as writing its whole node."""
     keys = _KEYS.get(type(command))
     return (node_key(own_node),) if keys is None else keys(command, own_node)
 

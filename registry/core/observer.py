@@ -1,11 +1,11 @@
-"""What the engine tells those who count and log; the default listens to nothing."""
+"""What the engine reports for metrics and log lines; the default ignores all of it."""
 
 from registry.commands import Command
 from registry.errors import RequestError
 
 
 class Observer:
-    """Called on the event loop, synchronously; must be quick and must not raise."""
+    """Its methods are called on the event loop; they must be quick and must not raise."""
 
     def appended(self, records: int, seconds: float, outcome: str) -> None:
         """A batch came back from the log after `seconds`: `stored`, `not-stored` or `unknown`."""
@@ -17,10 +17,10 @@ class Observer:
         """A write that changes nothing was answered without an append."""
 
     def detected(self, kind: str, seconds: float) -> None:
-        """A failure is shown, `seconds` after it could first be known.
+        """A failure is shown, `seconds` after it could first have been known.
 
         Args:
-            kind: `ttl`, since the deadline has passed; `check`, since the run that found it was due.
+            kind: `ttl`, counted from the deadline; `check`, counted from when the run that found it was due.
         """
 
     def expired(self) -> None:
@@ -45,4 +45,4 @@ class Observer:
         """A snapshot was published."""
 
     def trouble(self, reason: str) -> None:
-        """Something that an operator should read: the log refused, a snapshot failed."""
+        """Something that an operator should read, such as a log that refuses or a snapshot that failed."""

@@ -1,6 +1,6 @@
-"""Texts of checks that have changed without a change of status, on their way into the log.
+"""When the newest text of a check is due to reach the log, if its status has not changed.
 
-Owns when each is due, nothing else. Consul sends such a text to the catalog only after a while, so that
+Owns those times and nothing else. Consul too sends such a text to the catalog only after a while, so that
 output which differs on each run wakes nobody. Source: agent.md §1, output-only changes; `DESIGN.md` §4.
 """
 
@@ -19,7 +19,7 @@ class DeferredOutputs:
         self._timers: dict[str, TimerHandle] = {}
 
     def defer(self, key: str, seconds: float) -> None:
-        """Flush the check's text in `seconds`, at once when that is 0; an earlier time for it is void."""
+        """Flush the check's text in `seconds`, or at once if that is 0. Replaces a time that was set before."""
         self.forget(key)
         if seconds <= 0:
             self._flush(key)
@@ -31,7 +31,7 @@ class DeferredOutputs:
         return key in self._timers
 
     def forget(self, key: str) -> None:
-        """The log has the check's newest text: nothing is due."""
+        """Cancel the check's time, because the log has its newest text."""
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -41,7 +41,7 @@ class DeferredOutputs:
         self._flush(key)
 
     def flush(self) -> None:
-        """Flush everything now: the server is going down."""
+        """Flush everything now, because the server is shutting down."""
         for key, timer in list(self._timers.items()):
             timer.cancel()
             self._due(key)

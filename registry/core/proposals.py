@@ -1,7 +1,7 @@
-"""Writes on their way: queued, in the log, and then found by whoever applies the log's entries.
+"""Writes under way: queued, appended to the log, and then found again by whoever applies the log's entries.
 
-Owns the queue, the batches and what is told to each caller. One append is under way at a time; what queues
-meanwhile is the next batch (group commit). What a write means is not its business.
+Owns the queue, the batches and what each caller is told. One append is under way at a time; what queues
+meanwhile is the next batch (group commit). What a write means is of no concern here.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from registry.log.base import Log, NotStored, OwnId, Record, Stored
 
 BATCH_RECORDS = 512
 BATCH_BYTES = 4 << 20
-SHOWN_SECONDS = 0.9  # a write on a shared log is shown by this process within it, or its caller is told so
-LEAST_SECONDS = 0.1
+SHOWN_SECONDS = 0.9  # if this process does not show a write on a shared log by then, its caller is told so
+LEAST_SECONDS = 0.1  # that a write has left to be shown, however long its append took
 UNKNOWN_SECONDS = 5.0  # how long a write of unknown outcome may still turn up before its caller is told
 
 
 class Proposal:
-    """One write: its command, its record, what it is about, and the caller who waits for it, with his context."""
+    """One write: its command, its record, the keys it writes, and the caller who waits for it."""
 
     __slots__ = ("command", "context", "future", "keys", "record", "void")
 
@@ -35,11 +35,11 @@ class Proposal:
         self.record = record
         self.keys = keys
         self.future = future
-        self.context = copy_context()  # what is told of the write is told as part of his request
+        self.context = copy_context()  # so that log lines about the write belong to its request
         self.void = False  # its condition did not hold: nothing was stored
 
     def settle(self, error: Exception | None, result: object = None) -> None:
-        """Tell the caller, if it still waits; a caller that has gone away changes nothing."""
+        """Tell the caller, if it is still waiting."""
         if self.future.done():
             return
         if error is None:
@@ -49,7 +49,7 @@ class Proposal:
 
 
 class Proposals:
-    """All writes of this process that are on their way."""
+    """All writes of this process that are under way."""
 
     def __init__(self, log: Log, clock: Clock, observer: Observer, limit: int) -> None:
         """Args:
@@ -68,16 +68,16 @@ class Proposals:
 
     @property
     def busy(self) -> bool:
-        """Whether any write is on its way."""
+        """Whether any write is under way."""
         return bool(self._queue or self._pending)
 
     @property
     def waiting(self) -> int:
-        """How many have not been handed to the log."""
+        """How many writes have not been handed to the log yet."""
         return len(self._queue)
 
     def touch(self, *keys: WriteKey) -> bool:
-        """Whether a write on its way is about any of these."""
+        """Whether a write that is under way writes any of these."""
         in_flight = self._in_flight
         return bool(in_flight) and any(key in in_flight for key in keys)
 
@@ -133,14 +133,14 @@ class Proposals:
         self._observer.trouble(outcome.reason)
         if known:
             self._give_up(number, len(batch), LogUnavailable(outcome.reason))
-        elif self._log.shared:  # the log has tried to find out; a caller is not kept waiting for a store that is away
+        elif self._log.shared:  # the log has tried to find out, and no caller waits for a store that is away
             self._give_up(number, len(batch), LogUnavailable(outcome.reason, unknown=True))
         else:
             error = LogUnavailable(outcome.reason, unknown=True)
             self._clock.call_later(UNKNOWN_SECONDS, lambda: self._give_up(number, len(batch), error))
 
     def _expect(self, number: int, count: int, seconds: float) -> None:
-        """Let nobody wait longer for what is stored but does not reach this process, or was lost since."""
+        """Bound the wait for entries that are stored, but may not reach this process or may be lost again."""
         error = LogUnavailable("it is stored, but this replica is cut off from what is stored", unknown=True)
         self._clock.call_later(max(seconds, LEAST_SECONDS), lambda: self._give_up(number, count, error))
 
@@ -155,17 +155,17 @@ class Proposals:
             proposal.settle(error, result)
 
     def find(self, own_id: OwnId) -> Proposal | None:
-        """The write that an entry of the log is; None if it is not one of ours, or given up already."""
+        """The write that an entry came from; None if it is not one of ours, or its caller was told already."""
         if own_id.writer != self._log.writer:
             return None
         return self._pending.get((own_id.batch, own_id.position))
 
     def settle(self, own_id: OwnId, refusal: RequestError | LogUnavailable | None, result: object) -> None:
-        """Tell the caller of a write that was applied. Until then the write counts as on its way."""
+        """Tell the caller of a write that was applied. Until then the write counts as under way."""
         self._settle((own_id.batch, own_id.position), refusal, result)
 
     def swallow(self, error: LogUnavailable) -> None:
-        """Give up every write that is in the log but not applied."""
+        """Give up every write that was handed to the log and is not applied yet."""
         for own in list(self._pending):
             self._settle(own, error)
 
@@ -178,9 +178,9 @@ class Proposals:
             proposal.settle(error)
 
     async def drained(self) -> None:
-        """Wait until no write is on its way, or the log has not answered for a while."""
+        """Wait until no write is under way, or none has got any further for `UNKNOWN_SECONDS`."""
         while self.busy:
-            # the callers' futures say nothing here: a caller may have gone away, its write has not
+            # the callers' futures do not tell: a caller may have gone away while its write goes on
             self._moved = asyncio.get_running_loop().create_future()
             moved, _ = await asyncio.wait([self._moved], timeout=UNKNOWN_SECONDS)
             if not moved:

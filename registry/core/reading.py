@@ -1,6 +1,6 @@
-"""What readers outside the core may use: the state as queries receive it, questions and answers, how the store is.
+"""What the edges may use of the layers below: the state, questions and answers, the condition of the store.
 
-The edges never import `state` or `log` themselves; their types and pure functions reach them through here.
+An edge never imports `state` or `log` itself; it gets their types and pure functions from here.
 """
 
 from registry.core.digest import digest_of

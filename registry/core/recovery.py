@@ -1,6 +1,6 @@
-"""From a log to a state: the snapshot, then the entries after it.
+"""From a log to a state: first the snapshot, then the entries after it.
 
-Owns what a batch that `follow` yields does to the state. Nothing here waits for anything.
+Owns what a reset and an entry do to a state, and which failures stop the process. Nothing here waits.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class ApplyFailed(LogError):
 
 
 def state_of(reset: Reset, level: int = LEVEL) -> State:
-    """The state a reset asks for; its indexes show at least the reset's floor.
+    """The state that a reset asks for; every index it shows is at least the reset's floor.
 
     Args:
         level: the highest command level to understand.
@@ -47,14 +47,15 @@ class Applied(NamedTuple):
 
 
 def apply_entry(state: State, entry: Entry, command: Command | None, changes: Changes, level: int = LEVEL) -> Applied:
-    """Take one entry in; a refusal by the state is an outcome, anything else stops the process.
+    """Apply one entry to the state. A refusal by the state is a result; anything else must stop the process.
 
     Args:
-        command: the entry's command where the caller has it; else its bytes are decoded.
+        command: the entry's command, if the caller has it; otherwise the bytes are decoded.
         level: the highest command level to understand.
     Raises:
-        LogCorrupt: the bytes are no command, or ones of a higher level may follow it (`LogTooNew`); names the index.
-        ApplyFailed: the state broke on it. Its message and that of bytes which are no command name the way out.
+        LogTooNew: the command, or one that may follow it, is of a higher level.
+        LogCorrupt: the bytes are no command. The message names the index and the way out.
+        ApplyFailed: the state failed on the command. The message names the index and the way out.
     """
     if command is None:
         try:

@@ -1,7 +1,7 @@
-"""Sessions as their holders see them: begun under an id of ours, renewed, looked up.
+"""Sessions as their holders see them: created and renewed.
 
-What ends one is the state's business and the housekeeper's. A renewal moves a deadline that the log keeps, so it
-costs no entry, no index and no wake-up. Source: session.md §3 and §4.
+What ends a session is decided by the state and the housekeeper. A renewal moves a deadline that the log keeps, so
+it costs no entry, no index and no wake-up. Source: session.md §3 and §4.
 """
 
 from msgspec.structs import replace
@@ -20,14 +20,14 @@ class Sessions:
 
     def __init__(self, log: Log, writes: Writes, *, expiry_factor: float) -> None:
         """Args:
-        expiry_factor: how many of its TTLs a session lives without being renewed.
+        expiry_factor: a session that is not renewed ends after this many times its TTL.
         """
         self._log = log
         self._writes = writes
         self.expiry_factor = expiry_factor
 
     async def create(self, session: Session, ttl_ns: int) -> None:
-        """Begin a session that ends after `ttl_ns` (0: never) without renewal, or later by the factor of it.
+        """Create a session; if it is not renewed, it ends after `ttl_ns` (0: never) times the expiry factor.
 
         Raises:
             InvalidRequest: `session-node`, `session-check-missing`, `session-check-critical`, `session-check-empty`.
@@ -36,12 +36,13 @@ class Sessions:
         await self._writes.propose(CreateSession(replace(session, expires_ns=int(ttl_ns * self.expiry_factor))))
 
     async def renew(self, session_id: str) -> Session:
-        """Give a session its whole time again.
+        """Give a session its whole time again, and return it.
 
-        A renewal that is answered came before its expiry: the log decides which of the two was first.
+        A renewal that succeeds came before the expiry: the log decides which of the two was first.
 
         Raises:
-            NotFound: `session`: there is none of this id. LogUnavailable: nobody can tell.
+            NotFound: `session`, there is none with this id.
+            LogUnavailable: the store does not answer.
         """
         session = self._writes.state.sessions.rows.get(fold(session_id))
         if session is None or not session.expires_ns:

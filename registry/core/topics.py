@@ -1,13 +1,12 @@
 """Ready answers, and the readers that wait for the next one.
 
-Owns, for each topic, the encoded answers that are good as long as nothing under them changes, and the
-readers parked on it. Keys and bytes are opaque here: the dialect gives a query and an encoder, and may
-keep what it likes in the slots of an `Answer`.
+Owns, for each topic, the encoded answers that are valid until something under them changes, and the
+readers parked on it. Keys and bytes are opaque here: the dialect supplies a query and an encoder, and may
+keep what it likes in `Answer.extra`.
 
 An answer cannot be stale: every change of its bytes touches its topic, which drops it, and its index is
-compared with the state's each time it is used. A topic lives here only while it has answers or waiters,
-and an answer is kept only where its topic has rows or somebody waits, so names that do not exist cannot
-fill memory.
+compared with the state's each time it is used. A topic is kept only while it has answers or waiters, and
+an answer only while its topic has rows or somebody waits, so names that do not exist cannot fill memory.
 
 Source: common.md §8 (what a blocking query may and may not do); `DESIGN.md` §2.
 """
@@ -28,9 +27,9 @@ REQUESTS_PER_ANSWER = 16  # spellings of one request (another client, another he
 
 
 class Question(NamedTuple):
-    """A read: where it lives, what tells it apart there, and how its bytes are made.
+    """A read: the topic it belongs to, what distinguishes it there, and how its bytes are made.
 
-    `keep` is False for answers that live on no topic. With `only_if_different` a waiter whose bytes are
+    `keep` is False for an answer that is not to be kept. With `only_if_different` a waiter whose bytes are
     the same after a change goes on waiting (merge-central-config).
     """
 
@@ -43,11 +42,11 @@ class Question(NamedTuple):
 
 
 class Answer:
-    """The bytes of one answer and the index they were computed at.
+    """The bytes of one answer and the index it shows.
 
-    `live` is False once a change has spoiled the bytes. `extra` is the dialect's: what it derived from
-    the bytes. `requests` are those remembered to be answered by it. `used` counts look-ups since the
-    answer was last in danger of being dropped.
+    `live` is False once a change has spoiled the bytes. `extra` is for what the dialect derives from
+    them. `requests` are those that are remembered as answered by it. `used` is 1 if the answer was
+    asked for since it was last a candidate for dropping, else 0.
     """
 
     __slots__ = ("body", "extra", "index", "key", "live", "requests", "topic", "used")
@@ -64,13 +63,13 @@ class Answer:
 
 
 def resolve(future: "asyncio.Future[None]") -> None:
-    """Let those who await the future go on, if they still do."""
+    """Wake whoever awaits the future, unless it is done already."""
     if not future.done():
         future.set_result(None)
 
 
 class Waiter:
-    """One parked reader: resolved with an `Answer` by a change or by its deadline."""
+    """One parked reader, resolved with an `Answer` by a change or by its deadline."""
 
     __slots__ = ("answer", "future", "min_index", "timer")
 
@@ -81,13 +80,13 @@ class Waiter:
         self.timer: TimerHandle | None = None
 
     def expire(self) -> None:
-        """The deadline: what was computed last is the answer, its index included (common.md §8.2)."""
+        """End the wait at its deadline with the newest answer, index included (common.md §8.2)."""
         if not self.future.done():
             self.future.set_result(self.answer)
 
 
 class _Watched:
-    """What is kept for one topic; `lookers` want to know of the next touch and nothing else."""
+    """What is kept for one topic; `lookers` wait for the next touch and for no answer."""
 
     __slots__ = ("answers", "lookers", "waiters")
 
@@ -98,7 +97,7 @@ class _Watched:
 
 
 def _least_used(answers: dict[Hashable, Answer]) -> Answer:
-    """The oldest answer that nobody asked for since the last time one had to go, else the oldest."""
+    """The oldest answer that nobody has asked for since one was last dropped, else the oldest of all."""
     for answer in answers.values():
         if not answer.used:
             return answer
@@ -107,12 +106,16 @@ def _least_used(answers: dict[Hashable, Answer]) -> Answer:
 
 
 class Topics:
-    """All topics that somebody looks at."""
+    """All topics with ready answers or waiting readers."""
 
     def __init__(
         self, clock: Clock, *, answers_per_topic: int = 32, answers_bytes: int = 64 << 20, max_parked: int = 50_000
     ) -> None:
-        """Bounds: `answers_per_topic` keys on one topic, `answers_bytes` of bodies, `max_parked` readers in all."""
+        """Args:
+        answers_per_topic: answers kept on one topic.
+        answers_bytes: size of all bodies that are kept.
+        max_parked: readers that may wait at one time.
+        """
         self._clock = clock
         self._answers_per_topic = answers_per_topic
         self._bytes_limit = answers_bytes
@@ -125,14 +128,14 @@ class Topics:
         self.state = State()
         self.bytes = 0
         self.parked = 0
-        self.released = False  # the server is going away: nobody waits any more
+        self.released = False  # the server is stopping: nobody waits any more
         self.hits = 0
         self.misses = 0
 
     # Ready answers
 
     def answer(self, question: Question) -> Answer:
-        """The answer of this moment, from memory or computed and encoded once."""
+        """The current answer, from memory or computed and encoded now."""
         watched = self._watched.get(question.topic)
         index = self.state.index(question.topic)
         if watched is not None:
@@ -145,7 +148,7 @@ class Topics:
         return self._computed(question, watched, index)
 
     def _reindexed(self, watched: _Watched, old: Answer, index: int) -> Answer:
-        """The same bytes under the index the table has now; the old answer stays what it was."""
+        """The same bytes under the topic's present index; the old answer object is left as it was."""
         new = Answer(old.topic, old.key, index, old.body)
         self._drop_answer(watched, old)
         self._keep(watched, new)
@@ -195,7 +198,7 @@ class Topics:
         self._forget(answer)
 
     def remember(self, request: Hashable, answer: Answer, how: object) -> None:
-        """Let the same request be answered by `how` while the answer lives; of too many the oldest goes."""
+        """Let the same request be answered by `how` while the answer lives; of too many the oldest is dropped."""
         if request in self.remembered:
             return
         if len(answer.requests) >= REQUESTS_PER_ANSWER:
@@ -227,13 +230,13 @@ class Topics:
     # Waiting
 
     async def after(self, question: Question, min_index: int, seconds: float) -> tuple[Answer, bool]:
-        """The first answer whose index is over `min_index`, or after `seconds` the one computed last.
+        """The first answer whose index is above `min_index`, or after `seconds` the newest one computed.
 
         Only the index decides. The second value says whether there was a wait. A cancelled caller leaves
         nothing behind.
 
         Raises:
-            TooManyRequests: `parked-readers`, it would have to wait and as many as may do so already.
+            TooManyRequests: `parked-readers`, it would have to wait and no more readers may.
         """
         answer = self.answer(question)
         if answer.index > min_index or self.released:
@@ -264,7 +267,7 @@ class Topics:
             self._sweep(question.topic, watched)
 
     async def touched(self, topic: Topic, seconds: float) -> None:
-        """Wait until the topic is touched or `seconds` have gone by.
+        """Wait until the topic is touched or `seconds` have passed.
 
         Raises:
             TooManyRequests: as `after`.
@@ -286,7 +289,7 @@ class Topics:
     # Changes
 
     def changed(self, changes: Changes) -> None:
-        """Drop what the changes spoiled and answer those who waited for it: one encoding for each key."""
+        """Drop the answers that the changes spoiled and answer their waiters, encoding once for each key."""
         for topic in self._watched.copy() if changes.everything else self._touched(changes):
             watched = self._watched.get(topic)
             if watched is None:
@@ -301,7 +304,7 @@ class Topics:
             self._sweep(topic, watched)
 
     def _touched(self, changes: Changes) -> Iterable[Topic]:
-        """The topics that the changes touch; of the prefixes above a key those that somebody watches."""
+        """The topics that the changes touch; of the prefixes of a key only those that somebody watches."""
         if not changes.keys:
             return changes.topics
         found = dict(changes.topics)
@@ -319,7 +322,7 @@ class Topics:
             return
         try:
             answer = self.answer(question)
-        except Exception as error:  # a fault in one query is its readers' to hear of, not the engine's
+        except Exception as error:  # a fault in one query concerns its readers, not the engine
             for waiter in waiting:
                 waiter.future.set_exception(error)
             return
@@ -330,7 +333,7 @@ class Topics:
                 waiter.future.set_result(answer)
 
     def release(self) -> None:
-        """Answer every waiter with what it has, and those who come later at once: the server is going away."""
+        """Answer every waiter with what it has, and every later one at once, because the server is stopping."""
         self.released = True
         for watched in self._watched.values():
             for _, waiters in watched.waiters.values():

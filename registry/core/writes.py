@@ -1,7 +1,7 @@
-"""Writes from the proposal to the answer: judged, queued for the log, and told when this process shows them.
+"""Writes from the proposal to the answer: judged, queued for the log, and answered once this process shows them.
 
-Owns what is promised to a caller, and how far this process is behind the log. The order of batches is
-`proposals.py`'s, taking entries in is the engine's. Nothing here assumes that this process is the only writer.
+Owns what is promised to a caller, and how far this process is behind the log. Batches are `proposals.py`, taking
+entries in is `following.py`. Nothing here assumes that this process is the only writer.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from registry.errors import LogUnavailable, TooLarge, TooManyRequests
 from registry.log.base import Condition, Log, Record, Tenure
 from registry.state.store import State
 
-UNDERSTOOD_SECONDS = 3.0  # a replica has told the housekeeper what it understands by then
-CATCH_UP_SECONDS = 1.0  # a replica this far behind the store answers nothing that it would have to know
+UNDERSTOOD_SECONDS = 3.0  # by then a replica has told the housekeeper what it understands
+CATCH_UP_SECONDS = 1.0  # a replica that is behind the store for longer refuses what needs the newest state
 
 
 class Behind(LogUnavailable):
-    """The store answers, but this process has not taken in what it holds."""
+    """The store answers, but this process has not yet taken in what it holds."""
 
 
 class Written(NamedTuple):
@@ -38,22 +38,22 @@ class Written(NamedTuple):
 
 
 class Writes:
-    """The way of every write of this process."""
+    """Every write of this process goes through here."""
 
     def __init__(
         self, log: Log, clock: Clock, observer: Observer, topics: Topics, *, limit: int, max_name_characters: int
     ) -> None:
         """Args:
-        limit: how many may wait for the log before further ones are refused.
+        limit: how many writes may wait for the log before further ones are refused.
         """
         self.proposals = Proposals(log, clock, observer, limit)
         self._max_name_characters = max_name_characters
-        self.ended = ""  # why no write is taken any more
+        self.ended = ""  # why no more writes are taken; "" while they are
         self._log = log
         self._clock = clock
         self._observer = observer
         self._topics = topics
-        self._nobody = copy_context()  # of no request
+        self._nobody = copy_context()  # that of no request
         self._behind: list[asyncio.Future[None]] = []  # those who wait for the next entries to be applied
 
     @property
@@ -78,7 +78,7 @@ class Writes:
         return Written(stored=True, result=await self.enqueue(command, keys).future)
 
     async def understood(self, level: int) -> None:
-        """Wait until the members understand commands of this level, which they have not said yet after a start."""
+        """Wait a while for all members to understand commands of this level; after a start they have yet to say so."""
         if not self._log.shared or level <= self.state.level:
             return
         until = self._clock.elapsed() + UNDERSTOOD_SECONDS
@@ -86,16 +86,16 @@ class Writes:
             await self._progress(left)
 
     def _superfluous(self, command: Command, keys: tuple[WriteKey, ...]) -> bool:
-        """Whether the write changes nothing, with nothing in flight on what that is judged against."""
+        """Whether the write would change nothing, and no write under way could make a difference."""
         return self.state.changes_nothing(command) and not self.proposals.touch(*keys, ("n", keys[0][1]))
 
     async def _confirmed(self, command: Command, keys: tuple[WriteKey, ...]) -> bool:
-        """Whether that holds for the newest state there is, which another process may have written."""
+        """Whether that also holds for the newest state, which another process may have written."""
         await self.confirm()
         return self._superfluous(command, keys)
 
     async def _beaten(self, command: Command) -> bool:
-        """Start the TTLs of a registration that changes nothing anew; False when one has run out or it now would."""
+        """Start new periods for the TTLs of a command that changes nothing; False if it would change something now."""
         arms = deadlines.arms_of(self.state, command)
         if not arms:
             return True
@@ -110,11 +110,11 @@ class Writes:
         keys: tuple[WriteKey, ...] | None = None,
         condition: Condition | Tenure | None = None,
     ) -> Proposal:
-        """Hand a write to the log whatever it changes.
+        """Queue a write for the log without asking whether it changes anything.
 
         Raises:
-            LogUnavailable: writes are not taken any more, or not every member understands such a write yet.
-            TooManyRequests: too many writes wait already.
+            LogUnavailable: no more writes are taken, or not every member understands such a write yet.
+            TooManyRequests: too many writes are waiting.
         """
         if self.ended:
             raise LogUnavailable(self.ended)
@@ -126,7 +126,7 @@ class Writes:
         return self.proposals.add(command, record, keys)
 
     def submit(self, command: Command, condition: Condition | Tenure | None = None) -> "Proposal | None":
-        """Propose without waiting: nobody asked for it, so a failure is only told to the observer."""
+        """Propose without waiting. No caller asked for it, so a failure is told to the observer only."""
         try:
             proposal = self.enqueue(command, condition=condition)
         except (LogUnavailable, TooManyRequests) as error:
@@ -141,7 +141,7 @@ class Writes:
             self._observer.trouble(str(error))
 
     def when_shown(self, proposal: Proposal, then: Callable[[], None]) -> None:
-        """Call `then` once this process shows the write; never if it is refused, left out or lost."""
+        """Call `then` once this process shows the write; not at all if it is refused, left out or lost."""
 
         def shown(done: "asyncio.Future[Any]") -> None:
             if not done.cancelled() and done.exception() is None and not proposal.void:
@@ -150,7 +150,7 @@ class Writes:
         proposal.future.add_done_callback(shown)
 
     def time_detection(self, proposal: Proposal, kind: str, since: float) -> None:
-        """Tell the observer how long a failure that could be known at `since` (elapsed) took to be shown."""
+        """Tell the observer how long it took to show a failure that could be known at `since` (elapsed)."""
         self.when_shown(proposal, lambda: self._observer.detected(kind, self._clock.elapsed() - since))
 
     # How far this process is
@@ -161,13 +161,13 @@ class Writes:
             await self.caught_up(await self._log.sync())
 
     async def caught_up(self, index: int, seconds: float = CATCH_UP_SECONDS) -> None:
-        """Wait until the state shows the entry of this index, which may be another process's.
+        """Wait until the state shows the entry of this index, whichever process appended it.
 
         Args:
-            seconds: for how long to wait where the log is shared.
-
+            seconds: how long to wait if the log is shared.
         Raises:
-            LogUnavailable: the engine stops before it does. Behind: this process stays behind a shared log.
+            LogUnavailable: the engine stops first.
+            Behind: this process is still behind a shared log.
         """
         if self.state.applied >= index:
             return
@@ -181,7 +181,7 @@ class Writes:
             await self._progress(left if self._log.shared else None)
 
     async def _progress(self, seconds: float | None) -> None:
-        """Wait until something has been taken in, or so long."""
+        """Wait until something has been taken in, or for so many seconds."""
         progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._behind.append(progress)
         timer = self._clock.call_later(seconds, partial(resolve, progress)) if seconds is not None else None
@@ -192,12 +192,12 @@ class Writes:
                 timer.cancel()
 
     def progressed(self) -> None:
-        """Let those who wait for entries look again."""
+        """Let those who wait for entries check again."""
         behind, self._behind = self._behind, []
         for waiting in behind:
             resolve(waiting)
 
     def end(self, reason: str) -> None:
-        """Take no more writes, and let nobody wait for entries."""
+        """Take no more writes, and end every wait for entries."""
         self.ended = self.ended or reason
         self.progressed()
