@@ -1,8 +1,8 @@
-"""The command line: flags become settings, a command runs, its end becomes an exit code.
+"""The command line: flags become settings, a command runs, and its result becomes an exit code.
 
-Exit codes: 0 after a clean stop, 1 when the server cannot start or a store or file fails, 2 for a setting that
-cannot be used. Each failure is one line on stderr. The server itself is `app.py`, imported only to run it; the
-commands that work on a store are `cli/stores.py`.
+Exit codes: 0 after a clean stop, 1 if the server cannot start or a store or file fails, 2 for a setting that cannot
+be used. Each failure is one line on stderr. The server itself is `app.py`, imported only to run it; the commands
+that work on a store are `cli/stores.py`.
 """
 
 import sys

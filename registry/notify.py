@@ -1,6 +1,6 @@
-"""Telling whoever started this process how it is: the protocol of systemd's `sd_notify`.
+"""Telling whoever started this process how far it is: the protocol of systemd's `sd_notify`.
 
-Owns the one datagram. Without a `NOTIFY_SOCKET` in the environment nobody wants to know, and nothing happens.
+Owns the one datagram. Without a `NOTIFY_SOCKET` in the environment nothing is sent.
 Source: sd_notify(3).
 """
 
@@ -12,22 +12,22 @@ VARIABLE = "NOTIFY_SOCKET"
 
 
 def ready() -> None:
-    """Requests are answered from now on, also after a reload."""
+    """Say that requests are answered from now on; also ends a reload."""
     _tell("READY=1")
 
 
 def reloading() -> None:
-    """The configuration is being read again; `ready` ends it."""
+    """Say that the configuration is being read again, until `ready`."""
     _tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
 def stopping() -> None:
-    """The end has begun."""
+    """Say that the server has begun to shut down."""
     _tell("STOPPING=1")
 
 
 def _tell(state: str) -> None:
-    """Send it and forget it: a listener that has gone is no trouble of ours."""
+    """Send a message without waiting; a listener that is gone does not matter."""
     address = os.environ.get(VARIABLE)
     if not address:
         return

@@ -1,7 +1,7 @@
-"""The process around a server: its event loop, its signals, its limits, and one or several of it.
+"""The process around a server: its event loop, signals and limits, and whether there is one or several.
 
-Owns what belongs to a process and not to a registry. The server itself is `app.py`, several processes as one are
-`supervisor/`.
+Owns what belongs to a process and not to a registry. The server itself is `app.py`; several processes that act as
+one are `supervisor/`.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from registry.supervisor.link import Link
     from registry.supervisor.place import Place
 
-_SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the loop's to let go of the interpreter
+_SWITCH_SECONDS = 0.0005  # how long the log's thread may wait for the event loop's to release the interpreter
 # Rows live long and hold no cycles, so the collector need not look at them every 700 allocations.
 _GC_THRESHOLDS = (50_000, 20, 100)
-_CONNECTIONS = 10_000  # that a server is to have open without further ado
+_CONNECTIONS = 10_000  # that a server should be able to have open as it comes
 _OTHER_FILES = 256  # the store, the log, what checks connect to
 
 
@@ -39,7 +39,7 @@ def run(settings: Settings) -> int:
     """
     _raise_file_limit()
     if settings.workers > 1:
-        from registry.supervisor.parent import supervise  # a process that is alone needs nothing of it
+        from registry.supervisor.parent import supervise  # a single process needs nothing of it
 
         return supervise(settings, partial(_work, settings))
     return _in_loop(settings, None)
@@ -82,7 +82,7 @@ async def _run(settings: Settings, link: "Link | None") -> int:
             return 0
         gc.freeze()
         if link is None:
-            notify.ready()  # of several workers the supervisor says it
+            notify.ready()  # for several workers the supervisor does this
         return await app.until_stopped()
     finally:
         if link is None:
@@ -92,7 +92,7 @@ async def _run(settings: Settings, link: "Link | None") -> int:
 
 
 def _listen_to_signals(app: App, *, alone: bool) -> None:
-    """SIGTERM stops this process; of a terminal's signals the supervisor tells workers what to do."""
+    """Stop on SIGTERM. A process that is alone also stops on SIGINT and reloads on SIGHUP; workers are told to."""
     loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def reload() -> None:
@@ -115,9 +115,9 @@ def _listen_to_signals(app: App, *, alone: bool) -> None:
 
 
 def _end_at_once(number: int, _: object) -> None:
-    """The second signal: whoever sends it will not wait. What was acknowledged is in the store by then.
+    """End on a second signal without waiting; everything acknowledged is in the store by then.
 
-    The process dies of the signal, so that its parent sees why; as the first of a container it would not.
+    The process dies of the signal, so that its parent sees why. As process 1 of a container it cannot, and exits.
     """
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,7 +1,7 @@
 """Flags: one for each row of the settings that a command takes.
 
-Owns how a row is shown on the command line, and the way of what was given to the settings. Which rows a command
-takes is its own business.
+Owns how a row looks on the command line, and how given flags become settings. Which rows a command takes is up to
+that command.
 """
 
 import os
@@ -25,7 +25,7 @@ def option(row: Row) -> click.Option:
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:
-    """The settings, with the flags that were given.
+    """The settings that follow from the given flags, the environment and the files.
 
     Raises:
         SettingsError: one of them cannot be used.

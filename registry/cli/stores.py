@@ -19,42 +19,42 @@ if TYPE_CHECKING:
     from registry.archive.run import Store
     from registry.archive.talk import Talk
 
-# What says which store it is; serve has the same flags, and all the others come from the environment or a file.
+# The rows that say which store is meant. All other settings come from the environment or a file.
 _WHICH = ("store", "store_password_file", "data_dir", "config_file", "config_dir")
 _STREAM = "-"
 
-BACKUP = """Write all that a store holds to FILE (- is standard output).
+BACKUP = """Write everything that a store holds to FILE (- is standard output).
 
-The server may go on: of a SQLite store one moment is read beside it, of Redis what was stored when the command
-began. The file appears under its name only when it is complete, readable for its owner alone. It holds who the
-server is, all nodes, services and checks, and their indexes; it is a gzip'd tar with the checksums of its content.
+The server may keep running: a SQLite store is read as of one moment, Redis as of the start of the command. The file
+appears under its name only when it is complete, and only its owner can read it. It holds the identity of the server,
+all nodes, services and checks, and their indexes; it is a gzip'd tar with the checksums of its content.
 """
-RESTORE = """Replace all that a store holds by what is in FILE (- is standard input).
+RESTORE = """Replace everything that a store holds by what is in FILE (- is standard input).
 
 The file is read and checked as a whole before anything is changed. A SQLite store must not be in use: stop the
-server first. Redis is restored under its running servers, which take up the new state at once. The server is from
-then on the one that the file was made of: its node, its id. Indexes go on beyond all that were used.
+server first. Redis is restored while its servers run; they take up the new state at once. From then on the server
+has the identity in the file: its node and its id. Indexes continue above all that were used before.
 
-Before something is replaced the command asks; where it cannot ask, it wants --yes.
+The command asks before it replaces anything; where it cannot ask, it requires --yes.
 """
-VERIFY = """Read all of a store, check it, and replay it.
+VERIFY = """Read a whole store, check it, and replay it.
 
-Each record and each part of the snapshot is checked, then a state is made of them as a server does at its start.
-Nothing is changed, and servers may go on. Prints what there is: exit code 0 when all is well, 1 when not. Two stores
-with the same digest hold the same.
+Each record and each part of the snapshot is checked; then they are replayed into a state, as a server does when it
+starts. Nothing is changed, and servers may keep running. Prints what there is; the exit code is 0 if all is well and
+1 if not. Two stores with the same digest hold the same state.
 """
-REPAIR = """Let every server pass over one entry of the log.
+REPAIR = """Make every server pass over one entry of the log.
 
-For an entry that stops each server that reads it ("entry N of the log cannot be applied", "record N of the log"):
-what it would have changed is lost. Make a copy of the store first. A SQLite store must not be in use; Redis' servers
-may run. An entry that the newest snapshot has taken in cannot be passed over.
+Meant for an entry that stops every server that reads it ("entry N of the log cannot be applied", "record N of the
+log"). What it would have changed is lost, so make a copy of the store first. A SQLite store must not be in use; the
+servers of a Redis store may run. An entry that the newest snapshot already includes cannot be passed over.
 """
 
 
 def commands() -> list[click.Command]:
-    """All four."""
+    """The four commands that work on a store."""
     file = click.Argument(["file"], metavar="FILE")
-    yes = click.Option(["--yes", "-y"], is_flag=True, help="Do not ask before what is stored is replaced.")
+    yes = click.Option(["--yes", "-y"], is_flag=True, help="Replace what is stored without asking.")
     skip = click.Option(
         ["--skip"], type=click.IntRange(min=1), required=True, metavar="INDEX", help="The entry to pass over."
     )
@@ -106,7 +106,7 @@ def _repair(skip: int, **given: Any) -> int:
 def _store(given: dict[str, Any]) -> "Store":
     from registry.archive.run import Store
 
-    # told to end it ends as from the keyboard: what it had begun to write is removed
+    # SIGTERM ends the command as Ctrl-C does, so that what it has begun to write is removed
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_of(given)
     if settings.store_url == "memory:":
@@ -115,7 +115,7 @@ def _store(given: dict[str, Any]) -> "Store":
 
 
 def _talk(file: str = "") -> "Talk":
-    """Results go where the backup does not."""
+    """Print results to stdout, or to stderr if the backup goes to stdout."""
     from registry.archive.talk import Talk
 
     return Talk(sys.stderr if file == _STREAM else sys.stdout, sys.stderr, time.monotonic)

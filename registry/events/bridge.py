@@ -1,6 +1,6 @@
 """Events on their way between the processes of one server.
 
-Owns which level somebody elsewhere listens from and the bytes of an event. How they travel is not its business.
+Owns the level from which other processes listen, and the bytes of an event. How these travel is `supervisor/`.
 """
 
 from collections.abc import Callable
@@ -9,16 +9,16 @@ import msgspec
 
 from registry.events.record import ERROR, Event
 
-NOBODY = ERROR + 1  # the level from which on nothing is heard
+NOBODY = ERROR + 1  # the level of a listener that hears nothing
 
 
 class Bridge:
-    """The other processes, as one server's `Events` see them: they hear, and what they listen from changes."""
+    """The other processes as one server's `Events` sees them: listeners whose level may change."""
 
     def __init__(self, send: Callable[[bytes], None], wanted: Callable[[int], None]) -> None:
         """Args:
         send: takes the bytes of an event; called on any thread, must not block.
-        wanted: told the least level that listeners of this process want, whenever it changes.
+        wanted: called with the least level that listeners of this process want, whenever it changes.
         """
         self.level = NOBODY
         self._send = send
@@ -26,11 +26,11 @@ class Bridge:
         self._told = NOBODY
 
     def offer(self, event: Event) -> None:
-        """Take an event of this process to the others."""
+        """Send an event of this process to the others."""
         self._send(encoded(event))
 
     def note(self, level: int) -> None:
-        """Listeners of this process want events from `level` on."""
+        """Note that listeners of this process want events from `level` on."""
         if level != self._told:
             self._told = level
             self._wanted(level)
@@ -42,10 +42,10 @@ def encoded(event: Event) -> bytes:
 
 
 def decoded(data: bytes) -> Event:
-    """The event of these bytes.
+    """The event in these bytes.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are not an event.
     """
     return _decoder.decode(data)
 

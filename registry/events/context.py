@@ -1,6 +1,6 @@
-"""Which request an event belongs to, for events that are said far from where the request came in.
+"""Which request an event belongs to, for events that arise far from where the request came in.
 
-Owns the id of the request at hand. It goes with the task that answers, and with a write to where it is applied.
+Owns the id of the current request. It goes with the task that answers, and with a write to where it is applied.
 """
 
 from collections.abc import MutableMapping
@@ -11,7 +11,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("registry_request_id", default="")
 
 
 def add_request_id(_: object, __: str, values: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: the id of the request at hand, if there is one and the event names none."""
+    """A structlog processor that adds the id of the current request, if the event does not name one itself."""
     request_id = REQUEST_ID.get()
     if request_id:
         values.setdefault("request_id", request_id)

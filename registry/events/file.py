@@ -1,25 +1,24 @@
-"""A log file that other processes append to as well, and that is moved away under us by whoever rotates it.
+"""A log file that other processes append to as well, and that a rotation may move away while it is open.
 
-Owns its descriptor: lines reach its end whole, also after one of which a full disk took a part. Who writes is
-`output.py`.
+Owns its descriptor. Lines are appended whole, even after a full disk has cut one short. Who writes is `output.py`.
 """
 
 import os
 
-_MODE = 0o640  # lines name addresses and paths: not for everybody
+_MODE = 0o640  # lines name addresses and paths, which are not for everyone
 
 
 class AppendedFile:
-    """What `Output` writes to, where that is a file. It blocks: for a thread of its own only."""
+    """What `Output` writes to, if that is a file. Blocks, so it belongs on a thread of its own."""
 
     def __init__(self, path: str) -> None:
         """Open the file, or make it.
 
         Raises:
-            OSError: neither can be done.
+            OSError: neither is possible.
         """
         self._path = os.path.abspath(path)
-        self._torn = False  # the last line in it has no end
+        self._torn = False  # whether its last line is incomplete
         self._descriptor = self._opened()
 
     def _opened(self) -> int:
@@ -43,18 +42,18 @@ class AppendedFile:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: every write reaches the file at once."""
 
     def reopen(self) -> None:
-        """Go on in the file that has the path now; the old one was moved away.
+        """Continue in the file that is at the path now, after the old one was moved away.
 
         Raises:
-            OSError: there is none and it cannot be made: what is written still goes to the old one.
+            OSError: it cannot be opened or made; lines still go to the old one.
         """
         old, self._descriptor = self._descriptor, self._opened()
         self._torn = False
         os.close(old)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)

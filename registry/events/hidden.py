@@ -1,7 +1,7 @@
 """Secrets kept out of what is logged: passwords and tokens in URLs, and headers that carry them.
 
-Owns what a secret looks like in a text that somebody else wrote. A mask is put where one may be: a name that only
-looks like a secret's is masked too. The passwords of our own settings are `settings/secrets.py`'s.
+Owns what a secret looks like in text that someone else wrote. When in doubt it masks: a value whose name only looks
+like that of a secret is masked too. The passwords in our own settings are `settings/secrets.py`.
 Source: Consul's log shows `?token=` of a request as `<hidden>`.
 """
 
@@ -17,7 +17,7 @@ _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
 
 
 def without_secrets(text: str) -> str:
-    """The text with what may be a secret in it replaced."""
+    """The text with everything masked that may be a secret."""
     if "://" in text:
         text = _CREDENTIALS.sub(rf"\1:{HIDDEN}@", text)
     if "=" in text and ("?" in text or "&" in text):
@@ -29,7 +29,7 @@ def without_secrets(text: str) -> str:
 
 
 def without_values(text: str) -> str:
-    """The text of a problem without what it quotes, which is the caller's and may be a secret."""
+    """The text of a problem without what it quotes, which comes from the caller and may be a secret."""
     return without_secrets(_QUOTED.sub('"…"', text))
 
 

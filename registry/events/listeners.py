@@ -36,7 +36,7 @@ class Listener:
         self._closed = False
 
     def offer(self, event: Event) -> None:
-        """Take an event in, or count it as lost. Never blocks; may be called on any thread."""
+        """Queue an event, or count it as lost. Never blocks; may be called on any thread."""
         if len(self._lines) >= self._limit:
             self._lost += 1
             return
@@ -58,7 +58,7 @@ class Listener:
             self._leave(self)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Lines as they come, those of one moment in one chunk; ends when closed, leaves when dropped."""
+        """Lines as they come, those of one moment in one chunk. Ends when closed; a reader that stops is forgotten."""
         try:
             while True:
                 if not self._lines and not self._closed:

@@ -1,4 +1,4 @@
-"""Log lines on their way to a stream, written by a thread of their own so that nobody waits for a full pipe.
+"""Log lines on their way to a stream, written by a thread of their own so that nothing waits for a full pipe.
 
 Owns the queue and the thread. What a line says is `record.py`.
 """
@@ -21,7 +21,7 @@ class Stream(Protocol):
         """Take whole lines."""
 
     def flush(self) -> None:
-        """Let go of what was taken."""
+        """Pass on what was taken."""
 
 
 class Output:
@@ -52,11 +52,11 @@ class Output:
             self._queue.put(line)
 
     def between(self, call: Callable[[], object]) -> None:
-        """Have this called by the thread that writes, after the lines it has been given so far."""
+        """Have the writing thread call this, after the lines it was given so far."""
         self._queue.put(call)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Write what is queued, for at most `seconds`, and end. Blocks: not for the event loop."""
+        """Write what is queued, for at most `seconds`, and end. Blocks, so it must not run on the event loop."""
         self._queue.put(None)
         self._ending.set()
         self._thread.join(seconds)
@@ -77,7 +77,7 @@ class Output:
                 following()
 
     def _written(self, lines: list[str]) -> bool:
-        """Whether there is anybody left to write to."""
+        """Whether anyone is left to write to."""
         written = 0
         try:
             for piece, count in _pieces(lines, self._whole_bytes):
@@ -91,7 +91,7 @@ class Output:
         return True
 
     def _batch(self, line: str) -> tuple[list[str], "str | Callable[[], object] | None"]:
-        """The lines that are there already, and what ended them: a call, None for the end, a text for neither."""
+        """The lines that are queued, and what ended them: a call to make, None for the end, or a text for neither."""
         lines = [line]
         if self._lost or self._unwritten:
             lines.append(self._lost_line())
@@ -112,7 +112,7 @@ class Output:
 
 
 def _pieces(lines: list[str], whole_bytes: int) -> Iterator[tuple[str, int]]:
-    """The lines, put together as long as the stream takes them whole, each piece with how many are in it."""
+    """The lines joined into pieces that the stream takes whole, each with the number of its lines."""
     piece: list[str] = []
     size = 0
     for line in lines:

@@ -28,7 +28,7 @@ _TRACEBACK = "exception"  # the value that only our own log shows: no answer of 
 
 
 class Event(Struct, frozen=True):
-    """Something that happened: Unix time in seconds, level, the part that says it, a sentence, and values."""
+    """Something that happened: Unix time in seconds, level, the part of the registry, a sentence, and values."""
 
     time: float
     level: int
@@ -79,13 +79,13 @@ def _time(seconds: float, timespec: str) -> str:
 def _encoded(line: Mapping[str, Any]) -> str:
     try:
         return msgspec.json.encode(line, enc_hook=str).decode() + "\n"
-    except (TypeError, UnicodeEncodeError):  # keys that are no texts, or text that is no Unicode
+    except (TypeError, UnicodeEncodeError):  # keys that are not strings, or text that is not valid Unicode
         readable = {name: str(value).encode("utf-8", "replace").decode() for name, value in line.items()}
         return msgspec.json.encode(readable).decode() + "\n"
 
 
 def _worded(value: object) -> str:
-    """A value as it stands behind its name; in quotes where it would not be one word."""
+    """A value as it is written after its name, in quotes unless it is a single word."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

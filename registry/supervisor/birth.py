@@ -1,6 +1,6 @@
-"""The birth of a worker: a fork, what the child must let go of, and its last words if it fails.
+"""The birth of a worker: a fork, what the child must close, and its last words if it fails.
 
-Owns the child's life from the fork to its exit code. What it works on in between it is told.
+Owns the child's life from the fork to its exit code. What it does in between is handed in.
 """
 
 import os
@@ -19,9 +19,9 @@ from registry.supervisor.place import Place
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
-_WORDS_BYTES = 4096  # a pipe takes as much at once, whether it is read or not
+_WORDS_BYTES = 4096  # a pipe takes that much at once even if nobody reads
 
-# A terminal sends its signals to the whole group; the parent tells the workers what to do about them.
+# A terminal sends its signals to the whole group; what they mean for the workers is up to the parent.
 _ACTIONS = {
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGINT: signal.SIG_IGN,
@@ -36,11 +36,11 @@ class Closeable(Protocol):
     """What the parent holds and a child must not."""
 
     def close(self) -> None:
-        """Let go."""
+        """Close it."""
 
 
 class Born(NamedTuple):
-    """A child: its process, the parent's end of the line, and the pipe with its last words."""
+    """A child: its process, the parent's end of the line, and the pipe that carries its last words."""
 
     pid: int
     line: socket.socket
@@ -51,8 +51,7 @@ def born(work: Work, number: int, workers: int, ports: tuple[int, ...], parents:
     """Fork a worker.
 
     Args:
-        parents: what the parent has open; a child that kept it would hide the parent's end from its siblings.
-
+        parents: what the parent has open. A child that kept it would hide the parent's end from its siblings.
     Raises:
         OSError: the machine has no room for another process.
     """
@@ -60,7 +59,7 @@ def born(work: Work, number: int, workers: int, ports: tuple[int, ...], parents:
     words, speak = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ACTIONS)  # until the child has actions of its own
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ACTIONS)  # until the child has its own actions
     try:
         pid = os.fork()
         if pid == 0:
@@ -77,7 +76,7 @@ def born(work: Work, number: int, workers: int, ports: tuple[int, ...], parents:
 
 
 def _live(work: Work, place: Place, speak: int, parents: Iterable[Closeable], mask: Iterable[int]) -> NoReturn:
-    """The whole life of the child: nothing of the parent's stack goes on in it."""
+    """Live the whole life of the child, which never returns into the parent's stack."""
     code = EXIT_FAILED
     try:
         signal.set_wakeup_fd(-1)
@@ -92,7 +91,7 @@ def _live(work: Work, place: Place, speak: int, parents: Iterable[Closeable], ma
         os.write(speak, msgspec.msgpack.encode(Failure.of(error)))
     except (LogError, OSError) as error:
         os.write(speak, msgspec.msgpack.encode(Failure.of(error)))
-    except Exception:  # this is the process's main: told once, with its trace
+    except Exception:  # the worker's main: whatever went wrong is told once, with its traceback
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -101,10 +100,10 @@ def _live(work: Work, place: Place, speak: int, parents: Iterable[Closeable], ma
 
 
 def last_words(words: int) -> Failure | None:
-    """What a worker that has ended said of it, if anything."""
+    """What a worker that has ended said about the reason, if anything."""
     os.set_blocking(words, False)
     try:
         data = os.read(words, _WORDS_BYTES)
-    except BlockingIOError:  # a child of the worker has the other end still
+    except BlockingIOError:  # a child of the worker still has the other end open
         return None
     return msgspec.msgpack.decode(data, type=Failure) if data else None

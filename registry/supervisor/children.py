@@ -13,7 +13,7 @@ from registry.supervisor.channel import Channel
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
-STEADY_SECONDS = 30.0  # who has served for so long begins with the shortest pause again
+STEADY_SECONDS = 30.0  # one that has served for this long is replaced after the shortest pause again
 
 
 @dataclass(eq=False)
@@ -34,11 +34,11 @@ class Child:
     forwards: int = NOBODY  # the level from which it sends its own
 
     def kill(self) -> None:
-        """End it at once. The process is ours and not yet waited for, so it cannot be another one."""
+        """End it at once. It is our child and not yet waited for, so its id cannot belong to another process."""
         os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of the line and the pipe."""
+        """Close the line and the pipe."""
         self.channel.close()
         os.close(self.words)
 
@@ -53,12 +53,12 @@ class Slot:
         self._failures = 0
 
     def fill(self, child: Child) -> None:
-        """A process has been started."""
+        """Note that a process has been started."""
         self.child = child
         self.start_at = None
 
     def vacate(self, now: float) -> float:
-        """There is no process, or no longer: how many seconds until the next one."""
+        """Note that there is no process; returns the seconds until the next one is due."""
         since = self.child.serving_since if self.child is not None else None
         self.child = None
         if since is not None and now - since >= STEADY_SECONDS:

@@ -1,7 +1,7 @@
-"""What the workers have to say to each other, passed on by the parent between them.
+"""What the workers say to each other, passed on by the parent between them.
 
-Owns questions to all of them and the way of events to those who listen elsewhere. It does not look into what it
-passes on, and knows nothing of how workers live and die.
+Owns questions to all of them, and the way of events to listeners at other workers. It does not look into what it
+passes on, and knows nothing about how workers live and die.
 """
 
 import time
@@ -15,11 +15,12 @@ from registry.supervisor.questions import Question, Questions
 
 
 class Exchange:
-    """The lines to all workers as one place."""
+    """The lines to all workers, in one place."""
 
     def __init__(self, children: Callable[[], list[Child]], report_failure: Callable[[str], None]) -> None:
         """Args:
-        children: those that live now. report_failure: told why a reload that nobody at a worker asked for failed.
+        children: those that are alive now.
+        report_failure: called with the reason when a reload fails that was not asked for through a worker.
         """
         self.restarts = 0
         self._children = children
@@ -28,7 +29,7 @@ class Exchange:
         self._ledger = Ledger()
 
     def take(self, child: Child, message: Ask | Answer | Watch | Said) -> None:
-        """Take in what a worker said that concerns others."""
+        """Take in what a worker said to the others."""
         match message:
             case Ask(id, what, own):
                 if own:
@@ -45,7 +46,7 @@ class Exchange:
                 self.share(event, child.pid)
 
     def gone(self, child: Child) -> None:
-        """A worker is not among the living any more."""
+        """Note that a worker is gone."""
         self._questions.gone(child.pid)
         self._ledger.bury(child.pid)
         self._note_watchers()
@@ -53,11 +54,11 @@ class Exchange:
     # Questions
 
     def reload(self) -> None:
-        """Let all read their files again."""
+        """Have all workers read their files again."""
         self.ask(RELOAD, None)
 
     def ask(self, what: str, asker: tuple[int, int] | None) -> None:
-        """Put a question to all who serve; for figures the asker has answered itself."""
+        """Put a question to all workers that serve; one that asks for figures has already given its own."""
         but = asker[0] if asker is not None and what == REPORT else 0
         asked = [child for child in self._children() if child.serving_since is not None and child.pid != but]
         question = self._questions.begin(what, asker, (child.pid for child in asked), time.monotonic())
@@ -65,11 +66,11 @@ class Exchange:
             child.channel.send(Ask(question.id, what))
 
     def next_until(self) -> float | None:
-        """The monotonic time at which `conclude` has something to do at the latest."""
+        """The latest monotonic time at which `conclude` will have something to do; None if never."""
         return self._questions.next_until()
 
     def conclude(self, now: float) -> None:
-        """Tell those who asked what came of it, where all have answered or time is up."""
+        """Tell those who asked the result, if all have answered or the time is up."""
         for question in self._questions.finished(now):
             if question.asker is not None:
                 self._tell(question, *question.asker)
@@ -93,13 +94,13 @@ class Exchange:
     # Events
 
     def share(self, event: bytes, sender: int = 0) -> None:
-        """Bring an event to the listeners at all workers but the one (by process id) that it comes from."""
+        """Pass an event to the listeners at all workers except `sender`, the process id that it comes from."""
         for child in self._children():
             if child.pid != sender and child.watches != NOBODY:
                 child.channel.send(Said(event))
 
     def _note_watchers(self) -> None:
-        """Each worker sends the events that listeners of another want, and no others."""
+        """Let each worker send only those events that listeners at another want."""
         children = self._children()
         for child in children:
             wanted = min((other.watches for other in children if other is not child), default=NOBODY)

@@ -1,7 +1,7 @@
 """A worker's end of the line to the supervisor, on the worker's event loop.
 
-Owns the questions this worker has put to all, its answers to theirs, and the events that cross. It is the
-`Processes` of the worker's pages, and where `stop` and `reload` of a client become those of the whole server.
+Owns the questions that this worker has put to all, its answers to theirs, and the events that pass between them. It
+is the `Processes` of the worker's pages, and turns a client's `stop` and `reload` into those of the whole server.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ from registry.supervisor.messages import (
 )
 from registry.supervisor.place import Place
 
-_WAIT_SECONDS = 15.0  # longer than the supervisor takes for any question
-_EVENTS_BYTES = 256 << 10  # waiting for a supervisor that does not read: from here on events are lost
+_WAIT_SECONDS = 15.0  # longer than the supervisor needs for any question
+_EVENTS_BYTES = 256 << 10  # that may wait for a supervisor that does not read; further events are lost
 
 
 class Worker(Protocol):
-    """What the line moves in this process."""
+    """The parts of this process that the line acts on."""
 
     events: Events
 
@@ -49,7 +49,7 @@ class Worker(Protocol):
 
 
 class Link(asyncio.Protocol):
-    """The line, from `open` to `close`."""
+    """The worker's end of the line, from `open` to `close`."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -66,7 +66,7 @@ class Link(asyncio.Protocol):
         """Begin to listen to the supervisor.
 
         Args:
-            own: what this process says of itself.
+            own: the figures of this process alone.
         """
         self._worker, self._own = worker, own
         self._loop = asyncio.get_running_loop()
@@ -74,11 +74,11 @@ class Link(asyncio.Protocol):
         worker.events.span(Bridge(self._cross, lambda level: self._send(Watch(level))))
 
     def ready(self) -> None:
-        """Say that this worker listens."""
+        """Tell the supervisor that this worker is listening."""
         self._send(Ready())
 
     def close(self) -> None:
-        """Answer and ask no more; the line itself ends with the process."""
+        """Neither ask nor answer any more; the line itself ends with the process."""
         for task in self._answering:
             task.cancel()
         for future in self._asked.values():
@@ -91,7 +91,7 @@ class Link(asyncio.Protocol):
         self._send(Leave())
 
     async def reload(self) -> None:
-        """Let all workers read their files again.
+        """Have all workers read their files again.
 
         Raises:
             SettingsError, LogError: one of them could not.
@@ -103,7 +103,7 @@ class Link(asyncio.Protocol):
             raise told.failure.error
 
     async def report(self) -> Report:
-        """What all workers count, added up; without the supervisor, this one's alone."""
+        """The figures of all workers, added up; if the supervisor does not answer, those of this one."""
         own = await self._own.report()
         told = await self._ask(REPORT, sums.encoded(own))
         if told is None:
@@ -113,7 +113,7 @@ class Link(asyncio.Protocol):
         return sums.merged([own, *others], past, told.silent, told.restarts)
 
     async def _ask(self, what: str, own: bytes = b"") -> Told | None:
-        """Put a question to all; None when the supervisor does not answer."""
+        """Put a question to all workers; None if the supervisor does not answer."""
         number = next(self._ids)
         self._asked[number] = self._loop.create_future()
         self._send(Ask(number, what, own))
@@ -128,16 +128,16 @@ class Link(asyncio.Protocol):
     # The line
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is ours to write to."""
+        """Keep the transport, to write to."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what the supervisor says; both ends are the same program, so it is always sense."""
+        """Take in what the supervisor says. Both ends run the same program, so it is always well formed."""
         for message in self._frames.feed(data):
             self._take(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The supervisor is gone: a worker that nobody leads any more ends in order."""
+        """Shut down in good order, because the supervisor is gone."""
         self._transport = None
         self._worker.events.agent.warning("The supervisor is gone")
         self._worker.stop()
@@ -180,14 +180,14 @@ class Link(asyncio.Protocol):
     # Events
 
     def _cross(self, event: bytes) -> None:
-        """Send an event to the listeners elsewhere; called on any thread."""
+        """Send an event to listeners in other processes; may be called on any thread."""
         try:
             self._loop.call_soon_threadsafe(self._say, event)
         except RuntimeError:  # the loop is closed: so are the listeners
             return
 
     def _say(self, event: bytes) -> None:
-        """Send it, or lose it where the supervisor does not read: nobody waits for a log line."""
+        """Send an event, or drop it if the supervisor does not read: nothing waits for a log line."""
         if self._transport is None or self._transport.get_write_buffer_size() > _EVENTS_BYTES:
             self._lost_events += 1
             return

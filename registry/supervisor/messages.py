@@ -17,38 +17,38 @@ RELOAD = "reload"
 
 
 class Failure(Struct, frozen=True, array_like=True):
-    """Why something could not be done, in one line; `setting` names the wrong one, if that is what it was."""
+    """Why something could not be done, in one line; `setting` names the setting at fault, if one is."""
 
     text: str
     setting: str = ""
 
     @staticmethod
     def of(error: Exception) -> "Failure":
-        """What was raised, in words that travel; its length is bounded."""
+        """An error as a message; its length is bounded."""
         if isinstance(error, SettingsError):
             return Failure(error.problem[:_LONGEST_TEXT], error.setting[:_LONGEST_TEXT])
         return Failure(str(error)[:_LONGEST_TEXT])
 
     @property
     def error(self) -> RegistryError:
-        """The same, to be raised again."""
+        """The error, to be raised again."""
         return SettingsError(self.setting, self.text) if self.setting else LogError(self.text)
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=True):
-    """Worker: it listens."""
+    """From a worker: it is listening."""
 
 
 class Leave(Struct, frozen=True, array_like=True, tag=True):
-    """Worker: it was told to stop the whole server."""
+    """From a worker: a client asks to stop the whole server."""
 
 
 class Stop(Struct, frozen=True, array_like=True, tag=True):
-    """Parent: drain and end."""
+    """From the parent: drain and end."""
 
 
 class Ask(Struct, frozen=True, array_like=True, tag=True):
-    """A question. Worker: to be put to all; `own` is its own answer, where it has one. Parent: to this worker."""
+    """A question. From a worker: for all, with its `own` answer if it has one. From the parent: for this worker."""
 
     id: int
     what: str
@@ -56,7 +56,7 @@ class Ask(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Answer(Struct, frozen=True, array_like=True, tag=True):
-    """Worker: what it answers to a question of the parent."""
+    """From a worker: its answer to a question of the parent."""
 
     id: int
     data: bytes = b""
@@ -64,7 +64,7 @@ class Answer(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Told(Struct, frozen=True, array_like=True, tag=True):
-    """Parent: the end of a question that a worker had put to all.
+    """From the parent: the result of a question that this worker has put to all.
 
     `answers` are those of the others, `past` what was last heard of those that are gone or `silent`.
     """
@@ -78,13 +78,13 @@ class Told(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Watch(Struct, frozen=True, array_like=True, tag=True):
-    """Worker: the level from which its listeners want events. Parent: the one from which others want this worker's."""
+    """From a worker: the level its listeners want events from. From the parent: the level that others want from it."""
 
     level: int
 
 
 class Said(Struct, frozen=True, array_like=True, tag=True):
-    """An event, on its way to the listeners of others."""
+    """An event on its way to listeners at other workers."""
 
     event: bytes
 

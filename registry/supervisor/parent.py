@@ -1,4 +1,4 @@
-"""The parent of the workers: it starts them, starts those again that die, and stops all of them together.
+"""The parent of the workers: it starts them, replaces those that die, and stops all of them together.
 
 Owns one selector loop without threads, so that it may fork at any time. What the workers say to each other goes
 through `exchange.py`. It serves no client.
@@ -23,10 +23,10 @@ from registry.supervisor.messages import Answer, Ask, Failure, Leave, Ready, Sai
 from registry.supervisor.reserved import ReservedPorts
 from registry.supervisor.voice import Voice
 
-# Beside the grace for requests: to store what was accepted. With the default grace all of it takes under 10 s.
+# In addition to the grace for requests, to store what was accepted. With the default grace it all takes under 10 s.
 _STORE_SECONDS = 4.5
-_DEAF_SECONDS = 5.0  # that a worker may live on after it has let go of the line
-_GIVE_UP_SECONDS = 60.0  # nobody has served for so long: whoever started us may know what to do
+_DEAF_SECONDS = 5.0  # that a worker may live on after it has closed its line
+_GIVE_UP_SECONDS = 60.0  # without any worker serving, after which whoever started us may know what to do
 
 
 class Supervisor:
@@ -42,8 +42,8 @@ class Supervisor:
         self._voice = Voice(settings, self._share)
         self._exchange = Exchange(self._children, lambda why: self._voice.error("Reload failed", error=why))
         self._signals: list[int] = []
-        self._started = False  # every worker has listened once
-        self._served_at = 0.0  # until when one of them surely did
+        self._started = False  # whether every worker has listened once
+        self._served_at = 0.0  # when one of them last served for certain
         self._stopping = False
         self._kill_at: float | None = None
         self._exit_code = 0
@@ -76,7 +76,7 @@ class Supervisor:
         self._exchange.share(event)
 
     def _turn(self) -> None:
-        """Wait until something happens or is due, and do what follows from it."""
+        """Wait until something happens or is due, and act on it."""
         now = time.monotonic()
         self._start_due(now)
         for child in self._children():
@@ -97,7 +97,7 @@ class Supervisor:
         self._kill_late(now)
 
     def _pause(self, now: float) -> float | None:
-        """Seconds until something is due; None: nothing is."""
+        """Seconds until something is due; None if nothing is."""
         due = [slot.start_at for slot in self._slots if slot.start_at is not None and self._may_start(slot)]
         due += [each for each in (self._kill_at, self._exchange.next_until()) if each is not None]
         due += [child.deaf_since + _DEAF_SECONDS for child in self._children() if child.deaf_since is not None]
@@ -126,7 +126,7 @@ class Supervisor:
     # Birth
 
     def _may_start(self, slot: Slot) -> bool:
-        """The first worker shows that the settings are right and the store is there, before the others begin."""
+        """Start the first worker alone, to see that settings and store are good, and then the others."""
         return not self._stopping and (self._started or slot.number == 1 or self._serves())
 
     def _serves(self) -> bool:
@@ -164,7 +164,7 @@ class Supervisor:
             messages = child.channel.received()
         except ValueError as error:
             self._voice.error("Worker talks nonsense", worker=child.number, error=str(error))
-            messages, child.deaf_since = None, 0.0  # it cannot be led: no time is left to it
+            messages, child.deaf_since = None, 0.0  # it cannot be told anything, so it gets no time
         if messages is None:
             child.deaf_since = time.monotonic() if child.deaf_since is None else child.deaf_since
             self._selector.unregister(child.channel.socket)
@@ -179,7 +179,7 @@ class Supervisor:
                     self._exchange.take(child, message)
 
     def _note_started(self) -> None:
-        """The start is over once every worker serves."""
+        """End the start once every worker serves."""
         if not self._started and all(slot.child is not None and slot.child.serving_since for slot in self._slots):
             self._started = True
             notify.ready()
@@ -194,7 +194,7 @@ class Supervisor:
                     self._bury(slot, slot.child, os.waitstatus_to_exitcode(status))
 
     def _bury(self, slot: Slot, child: Child, code: int) -> None:
-        """A worker has ended; a negative code is a signal."""
+        """Deal with the end of a worker; a negative code is a signal."""
         if child.deaf_since is None:
             self._hear(child)
         if child.deaf_since is None:
@@ -211,7 +211,7 @@ class Supervisor:
             self._mourn(child, code, words, pause)
 
     def _mourn(self, child: Child, code: int, words: Failure | None, pause: float) -> None:
-        """Say that it is gone; it will be started again, unless nobody has served for long."""
+        """Report the loss; the worker is replaced, unless none has served for too long."""
         self._exchange.restarts += 1
         served, now = child.serving_since is not None, time.monotonic()
         values: dict[str, object] = {"worker": child.number, "pid": child.pid, "again_in_seconds": round(pause, 1)}
@@ -226,7 +226,7 @@ class Supervisor:
             self._give_up(words, code)
 
     def _give_up(self, words: Failure | None, code: int) -> None:
-        """No worker can start: end with what it said, as a single process would."""
+        """Give up because no worker can start, with the words of the last, as a single process would."""
         if words is not None:
             self._broken = words.error
         elif code == EXIT_SETTINGS:
@@ -237,7 +237,7 @@ class Supervisor:
         self._stop()
 
     def _stop(self) -> None:
-        """Let all drain and end; again does nothing."""
+        """Have all workers drain and end. Idempotent."""
         if self._stopping:
             return
         self._stopping = True
@@ -247,7 +247,7 @@ class Supervisor:
             child.channel.send(Stop())
 
     def _kill_late(self, now: float) -> None:
-        """End those whose time to end by themselves is up."""
+        """Kill those whose time to end by themselves is up."""
         if self._kill_at is not None and self._kill_at <= now:
             self._kill_at, self._exit_code = None, EXIT_FAILED
             for child in self._children():

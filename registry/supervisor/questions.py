@@ -1,4 +1,4 @@
-"""Questions that were put to all workers and are not answered by all yet.
+"""Questions that were put to all workers, and that not all have answered yet.
 
 Owns who has still to answer, until when, and what the one that asked is told. It sends nothing by itself.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from registry.supervisor.messages import RELOAD, REPORT, Answer, Failure
 
-SECONDS = {REPORT: 1.0, RELOAD: 10.0}  # until who has not answered counts as silent
+SECONDS = {REPORT: 1.0, RELOAD: 10.0}  # after which a worker that has not answered counts as silent
 
 
 @dataclass
 class Question:
-    """One question. `asker` is the process that asked and its number for it; None: the parent itself."""
+    """One question. `asker` is the process that asked and its own number for it; None if the parent asked."""
 
     id: int
     what: str
@@ -25,14 +25,14 @@ class Question:
 
     @property
     def failure(self) -> Failure | None:
-        """The first thing that went wrong, if anything did."""
+        """The first failure among the answers, if there is one."""
         failures = (answer.failure for answer in self.answers.values() if answer.failure is not None)
         late = Failure(f"{len(self.awaited)} of the workers did not answer in time") if self.awaited else None
         return next(failures, late)
 
 
 class Questions:
-    """All open questions, by process ids."""
+    """All open questions; workers are known by their process ids."""
 
     def __init__(self) -> None:
         self._open: dict[int, Question] = {}
@@ -45,14 +45,14 @@ class Questions:
         return question
 
     def answered(self, pid: int, answer: Answer) -> None:
-        """A process has answered; too late is not at all."""
+        """Take an answer; one that comes too late is ignored."""
         question = self._open.get(answer.id)
         if question is not None and pid in question.awaited:
             question.awaited.discard(pid)
             question.answers[pid] = answer
 
     def gone(self, pid: int) -> None:
-        """A process will answer no more: to a question for figures it need not, to any other it failed."""
+        """Expect no more answers of a process. A question for figures can do without it; any other has failed there."""
         for question in self._open.values():
             if pid in question.awaited:
                 question.awaited.discard(pid)
@@ -60,11 +60,11 @@ class Questions:
                     question.answers[pid] = Answer(question.id, failure=Failure("a worker died over it"))
 
     def next_until(self) -> float | None:
-        """When the next of them is over at the latest."""
+        """The latest monotonic time at which the next question ends; None if none is open."""
         return min((question.until for question in self._open.values()), default=None)
 
     def finished(self, now: float) -> list[Question]:
-        """Those that are over; they are open no more."""
+        """Those that have ended, which are closed by this."""
         over = [one for one in self._open.values() if not one.awaited or one.until <= now]
         for question in over:
             del self._open[question.id]

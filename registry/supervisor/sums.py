@@ -1,7 +1,7 @@
 """One report of many: figures added up.
 
-Owns which figures are sums, and which are those of the replica that is furthest: every worker has the whole
-state, so its sizes must not be counted twice. Who is asked is `questions.py`.
+Owns which figures are sums, and which are taken from the most advanced replica: every worker has the whole state,
+so its sizes must not be counted twice. Who is asked is `questions.py`.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ _NO_SUMS = ("sizes", "store")
 
 
 def merged(reports: Sequence[Report], past: Iterable[Figures] = (), silent: int = 0, restarts: int = 0) -> Report:
-    """The report of all these processes; `past` are figures of processes that are not among them."""
+    """The report on all these processes; `past` are the figures of processes that have ended."""
     alive = [one.figures for one in reports]
     figures = reduce(_figures, (*alive, *map(counters_only, past)))
     return Report(
@@ -43,14 +43,14 @@ def merged(reports: Sequence[Report], past: Iterable[Figures] = (), silent: int 
 
 
 def counters_only(figures: Figures) -> Figures:
-    """What remains of a process's figures when it is gone: all that only ever grows."""
+    """What remains of a process's figures when it has ended: those that only ever grow."""
     cache = replace(figures.cache, size_bytes=0, parked=0)
     load = LoadFigures(refused=figures.load.refused)
     return replace(figures, in_flight=0, cache=cache, load=load, sizes=StateSizes(), store=StoreFigures())
 
 
 def added(one: Figures, other: Figures) -> Figures:
-    """The sum of two processes' counters, both gone."""
+    """The sum of the counters of two processes that have ended."""
     return _figures(counters_only(one), counters_only(other))
 
 

@@ -1,4 +1,4 @@
-"""What the supervisor itself says: lines in the log, and events for those who follow it at a worker.
+"""What the supervisor itself says: lines in the log, and events for those who listen at a worker.
 
 It writes from the parent's only thread, so it drops a line rather than wait for a full pipe.
 """
@@ -28,15 +28,15 @@ class Voice:
         self._share = share
 
     def info(self, message: str, **values: Any) -> None:
-        """A change that an operator wants to see."""
+        """Say that something has changed that an operator wants to know."""
         self._say(INFO, message, values)
 
     def warning(self, message: str, **values: Any) -> None:
-        """Something that an operator should look at."""
+        """Say that something needs an operator's attention."""
         self._say(WARNING, message, values)
 
     def error(self, message: str, **values: Any) -> None:
-        """Something failed that should not."""
+        """Say that something failed that should not."""
         self._say(ERROR, message, values)
 
     def _say(self, level: int, message: str, values: dict[str, Any]) -> None:
