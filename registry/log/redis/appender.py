@@ -65,7 +65,7 @@ class Appender:
                     reason = str(problem)
                     continue
                 if answer[0] == "OK":
-                    return self._stored(answer[1].decode(), len(records))
+                    return self._stored(answer[1].decode())
                 reason = "another session of this process has begun"
                 if number == self._session.number:
                     self._session.interrupt(reason)
@@ -96,9 +96,9 @@ class Appender:
             return Unknown(f"{reason}; it is stored, but not on {self._copies} copies")
         if row[5] == "?" and int(row[3]) < count:
             return Unknown(f"{reason}; it is stored, but which of its parts is not known")
-        return self._stored(self._session.row, count)
+        return self._stored(self._session.row)
 
-    def _stored(self, row: str, count: int) -> Stored:
+    def _stored(self, row: str) -> Stored:
         _, _, first, stored, milliseconds, void = row.split(" ")
         if int(stored):
             self.newest = int(first) + int(stored) - 1
