@@ -13,10 +13,10 @@ from registry.model.service import Instance
 
 
 class RegisterAgent(Struct, frozen=True, gc=False, omit_defaults=True, tag="register-agent", kw_only=True):
-    """Write an instance that has an agent, with its check of liveness, alive from birth.
+    """Write an instance that has an agent, with its liveness check, which begins as alive.
 
-    One that exists keeps its source, its lifecycle and its age. `status` is the status it reports, "" for the one
-    it has. `most` is how many agents of its source may be there that are not stopped, 0 for any number.
+    An agent that exists keeps its source, its lifecycle and its age. `status` is what it reports, "" for no change.
+    `most` is how many agents of its source may exist that are not stopped, 0 for any number.
     With `replace_dead` twins (same type, name and address) that are unreachable go. `checks` are further ones of the
     instance; one that is there already keeps its status.
     """
@@ -29,10 +29,10 @@ class RegisterAgent(Struct, frozen=True, gc=False, omit_defaults=True, tag="regi
 
 
 class UpdateAgent(Struct, frozen=True, gc=False, omit_defaults=True, tag="update-agent", kw_only=True):
-    """A sign of life of a local instance, whoever registered it, with what it says beside that.
+    """A sign of life of a local instance, whoever registered it, with what else it says.
 
-    `status` is passing, warning or critical, "" for what it was. `metadata` is merged key by key. An agent that was
-    removed for its silence, not too long ago, comes back.
+    `status` is passing, warning or critical, "" for no change. `metadata` is merged key by key. An agent that was
+    removed for its silence not too long ago comes back.
     """
 
     service_id: str
@@ -49,7 +49,7 @@ class MoveAgent(Struct, frozen=True, gc=False, omit_defaults=True, tag="move-age
 
 
 class RemoveAgent(Struct, frozen=True, gc=False, omit_defaults=True, tag="remove-agent"):
-    """Remove a local instance for good, and what a beat could bring back of it."""
+    """Remove a local instance for good, so that no beat can bring it back."""
 
     service_id: str
 
@@ -62,7 +62,7 @@ class SubmitTask(Struct, frozen=True, gc=False, omit_defaults=True, tag="submit-
 
 
 class FinishTask(Struct, frozen=True, gc=False, omit_defaults=True, tag="finish-task"):
-    """A task is done, or has failed for good; void when it is not there any more."""
+    """A task is done, or has failed for good. Without effect if the task is gone."""
 
     service_id: str
     task_id: str

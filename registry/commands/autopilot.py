@@ -6,7 +6,7 @@ from registry.model.autopilot import Autopilot
 
 
 class SetAutopilot(Struct, frozen=True, gc=False, omit_defaults=True, tag="set-autopilot"):
-    """Replace the configuration; with `cas` only where its ModifyIndex is that one. Its result says whether."""
+    """Replace the configuration; with `cas`, only if its ModifyIndex is equal. The result says whether it was."""
 
     config: Autopilot
     cas: int | None = None

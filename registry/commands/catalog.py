@@ -11,7 +11,7 @@ from registry.model.service import Instance
 
 
 class Register(Struct, frozen=True, gc=False, omit_defaults=True, tag="register", kw_only=True):
-    """Write a node row and, in the same step, perhaps an instance and checks on it.
+    """Write a node row and, if they are given, an instance and checks on it, in one step.
 
     With `skip_node_update` an existing node row is left as it is.
     """
@@ -23,7 +23,7 @@ class Register(Struct, frozen=True, gc=False, omit_defaults=True, tag="register"
 
 
 class Deregister(Struct, frozen=True, gc=False, omit_defaults=True, tag="deregister"):
-    """Remove an instance with its checks, or else a check, or else a whole node. Nothing there: no-op."""
+    """Remove an instance with its checks, or a check, or a whole node. Without effect if it is not there."""
 
     node: str
     service_id: str = ""

@@ -43,9 +43,9 @@ class UpdateCheck(Struct, frozen=True, gc=False, omit_defaults=True, tag="update
 
 
 class ExpireTtl(Struct, frozen=True, gc=False, omit_defaults=True, tag="expire-ttl"):
-    """The time of a TTL check has run out. Void when the check is gone or registered anew.
+    """A TTL check has expired. Without effect if the check is gone or was registered anew.
 
-    `last_output` is the newest text of the check, which may not have reached the log before.
+    `last_output` is the newest text of the check, which the log may not have yet.
     """
 
     check_id: str
@@ -56,7 +56,7 @@ class ExpireTtl(Struct, frozen=True, gc=False, omit_defaults=True, tag="expire-t
 class Reap(Struct, frozen=True, gc=False, omit_defaults=True, tag="reap"):
     """Remove the instance of a check that has been critical for too long.
 
-    Void unless the check has been critical without a break since `critical_index`.
+    Without effect unless the check has been critical without a break since `critical_index`.
     """
 
     check_id: str

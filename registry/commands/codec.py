@@ -1,7 +1,7 @@
 """Commands as bytes: one version byte, then MessagePack.
 
-The version is the command's level: the least that a program must be able to read to take it in as it was
-meant. Fields are stored by name and defaults are left out, so a field that changes nothing for older
+The version is the command's level: the lowest that a program must know to apply it as it was meant. Fields are
+stored by name and defaults are left out, so a field that changes nothing for older
 programs can be added without a new level; a new kind of command, or a change of meaning, needs one. Who
 proposes keeps to the level of the state (`RaiseLevel`), which is what every member can read.
 """
@@ -47,7 +47,7 @@ _PREFIX = tuple(bytes([level]) for level in range(LEVEL + 1))
 
 
 def level_of(command: Command) -> int:
-    """The least level that a program must know to take the command in as it was meant."""
+    """The lowest level that a program must know to apply the command as it was meant."""
     if isinstance(command, UpdateCheck):
         return MEMBERS_LEVEL if command.runner or command.modify_index else 1
     return _LEVELS.get(type(command), 1)
@@ -79,7 +79,7 @@ def decoded(payload: bytes, known: int = LEVEL) -> Command:
 
 
 def newer_level(level: int, known: int = LEVEL) -> LogTooNew:
-    """What to stop with when a log speaks a level that this program does not."""
+    """The error to stop with when a log needs a level that this program does not know."""
     return LogTooNew(
         f"it needs command level {level}, but this program knows levels up to {known}: a newer program is needed here"
     )

@@ -6,7 +6,7 @@ from registry.model.coordinate import Coordinate
 
 
 class PutCoordinate(Struct, frozen=True, gc=False, omit_defaults=True, tag="put-coordinate"):
-    """Say where a node is in a segment; of a node that is not there nothing is kept.
+    """Set the coordinates of a node in a segment. Without effect if there is no such node.
 
     `node` is shown as it is spelled here.
     """

@@ -6,7 +6,7 @@ from registry.model.event import UserEvent
 
 
 class FireEvent(Struct, frozen=True, gc=False, omit_defaults=True, tag="fire-event"):
-    """Give an event its place in the order of all and, if its own filters let it through here, list it."""
+    """Give an event its place in the order of all events; list it if its own filters match this node."""
 
     event: UserEvent
     listed: bool = True

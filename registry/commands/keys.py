@@ -11,10 +11,10 @@ WRITE_VERBS = frozenset(get_args(WriteVerb))
 
 
 class KeyOp(Struct, frozen=True, gc=False, omit_defaults=True, tag="key"):
-    """One operation on a key, named by the verb that a transaction knows it by.
+    """One operation on a key, named by its verb in a transaction.
 
-    `index` is what `cas`, `delete-cas` and `check-index` compare with, `session` what `lock`, `unlock` and
-    `check-session` are about. The key of `delete-tree` and `get-tree` is a prefix and may be empty.
+    `cas`, `delete-cas` and `check-index` compare with `index`; `lock`, `unlock` and `check-session` are about
+    `session`. The key of `delete-tree` and `get-tree` is a prefix and may be empty.
     """
 
     verb: WriteVerb | ReadVerb

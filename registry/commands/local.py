@@ -1,7 +1,8 @@
 """Writes through the agent's interface about instances: rows of our own node.
 
-Source: Consul's api-docs/agent/service; the rules are in `state/local.py`. The node of every row is
-filled in by the state, since all replicas are one agent.
+Source: Consul's api-docs/agent/service; the rules are in `state/local.py`, `state/sidecars.py`,
+`state/maintenance.py` and `state/file_rows.py`. The state fills in the node of every row, since all replicas
+are one agent.
 """
 
 from msgspec import Struct
@@ -43,7 +44,7 @@ class DeregisterLocal(Struct, frozen=True, gc=False, omit_defaults=True, tag="de
 
 
 class SetMaintenance(Struct, frozen=True, gc=False, omit_defaults=True, tag="set-maintenance"):
-    """Put the node (no `service_id`) or a local instance into maintenance, or take it out."""
+    """Put the node (no `service_id`) or a local instance into maintenance mode, or end that mode."""
 
     enable: bool
     service_id: str | None = None

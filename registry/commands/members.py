@@ -6,7 +6,7 @@ from registry.model.member import Member
 
 
 class SetMembers(Struct, frozen=True, gc=False, omit_defaults=True, tag="set-members"):
-    """The live replicas, sorted by id, and the id of the one that keeps house; written by that one.
+    """The live replicas, sorted by id, and the id of the housekeeper among them, which writes this.
 
     From here on each item of shared work belongs to one of them (`State.owner`). Level 2.
     """

@@ -6,9 +6,10 @@ from registry.model.prepared import PreparedQuery
 
 
 class PutPrepared(Struct, frozen=True, gc=False, omit_defaults=True, tag="put-prepared"):
-    """Store a query under its id: a new one, or else in place of the one that must be there.
+    """Store a query under its id: a new one, or else in place of one that must exist.
 
-    `problem` is what is wrong with its template, found before it is known whether anything else is; "" for nothing.
+    `problem` says what is wrong with its template, "" for nothing. It is found at the edge, but other faults, which
+    only the state can find, are reported first.
     """
 
     query: PreparedQuery
@@ -17,6 +18,6 @@ class PutPrepared(Struct, frozen=True, gc=False, omit_defaults=True, tag="put-pr
 
 
 class DeletePrepared(Struct, frozen=True, gc=False, omit_defaults=True, tag="delete-prepared"):
-    """Remove the query of this id, which must be there."""
+    """Remove the query with this id, which must exist."""
 
     query_id: str

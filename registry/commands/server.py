@@ -21,6 +21,6 @@ class StartServer(Struct, frozen=True, gc=False, omit_defaults=True, tag="start-
 
 
 class RaiseLevel(Struct, frozen=True, gc=False, omit_defaults=True, tag="raise-level"):
-    """From here on proposers may write commands of this version; it never goes down."""
+    """Allow proposers to write commands of this level from here on; a level is never lowered."""
 
     level: int

@@ -6,12 +6,12 @@ from registry.model.session import Session
 
 
 class CreateSession(Struct, frozen=True, gc=False, omit_defaults=True, tag="create-session"):
-    """Begin a session, under the id that it brings."""
+    """Create a session under the id that it brings."""
 
     session: Session
 
 
 class EndSession(Struct, frozen=True, gc=False, omit_defaults=True, tag="end-session"):
-    """End a session with what it holds; none of this id: nothing happens."""
+    """End a session with everything it holds. Without effect if there is none with this id."""
 
     session_id: str

@@ -1,8 +1,8 @@
-"""A state from elsewhere, as the server that takes it over has it: from a snapshot of its own past, or of another's.
+"""How a server takes over a state from a snapshot, of its own past or of another server's.
 
-Who the server is, who serves the log and what they understand stay what they are. The node of the server that the
-state comes from becomes its own, with everything on it: what was registered with that agent is this one's to look
-after. What belongs to a moment of a running server, the lock-delays, is dropped.
+The server keeps its identity, its processes and the level they understand. The node of the server that the state
+comes from becomes its own, with everything on it: what was registered with that agent is now looked after by this
+one. Lock-delays, which belong to a moment of a running server, are dropped.
 Source: status_operator_snapshot_ui.md part C (Restore); `DESIGN.md` §3, One agent.
 """
 
@@ -19,7 +19,7 @@ from registry.state.store import State
 
 
 class Place(NamedTuple):
-    """Where a state is put: the server, the processes that serve it, and what they all understand."""
+    """What stays when a state is replaced: the server, its processes, and the level they all understand."""
 
     server: Server
     members: tuple[Member, ...]
@@ -28,12 +28,12 @@ class Place(NamedTuple):
 
 
 def place_of(state: State) -> Place:
-    """Where this state stands."""
+    """What stays when this state is replaced."""
     return Place(state.server, state.members, state.holder, state.level)
 
 
 def adopt(state: State, place: Place) -> None:
-    """Make the state that place's own."""
+    """Change the state so that it belongs to that place."""
     before, own = state.server, place.server
     state.server = own
     state.members, state.holder = place.members, place.holder
@@ -49,7 +49,7 @@ def adopt(state: State, place: Place) -> None:
 
 
 def _take_identity(state: State) -> None:
-    """The server's own rows say of it what it is now."""
+    """Make the server's own rows say who it is now."""
     own = state.server
     key = fold(own.node)
     holder = state.node_of_id.get(fold(own.id), key)
@@ -67,7 +67,7 @@ def _take_identity(state: State) -> None:
 
 
 def _move_node(state: State, key: str, name: str) -> None:
-    """Give the node with this key another name; what is on a node that has the name already stays beside it."""
+    """Give the node with this key another name, in addition to what a node of that name already holds."""
     if key not in state.node_rows:
         return
     instances, checks = list(state.instances.get(key, {}).values()), list(state.checks.get(key, {}).values())
@@ -96,7 +96,7 @@ def _move_node(state: State, key: str, name: str) -> None:
 
 
 def _moved(check: Check, key: str, name: str) -> Check:
-    """The check on the node of this name; one that follows the node it was on goes on doing so."""
+    """The check on the node of this name; an alias of the node it was on keeps following it."""
     runs = check.runs
     if runs is not None and runs.alias_node and fold(runs.alias_node) == key:
         runs = replace(runs, alias_node=name)

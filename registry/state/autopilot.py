@@ -7,7 +7,7 @@ from registry.state.rows import Rows
 
 
 def set_autopilot(rows: Rows, index: int, time: float, command: SetAutopilot) -> bool:
-    """Replace the configuration; False where a check-and-set is lost, which one with 0 always is."""
+    """Replace the configuration; False if the check-and-set fails, as it always does with 0."""
     old = rows.autopilot
     if command.cas is not None and command.cas != old.modify_index:
         return False

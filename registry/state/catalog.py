@@ -67,7 +67,7 @@ def same_check(new: Check, old: Check) -> bool:
 
 
 def register(rows: Rows, index: int, time: float, command: Register) -> None:
-    """Write the node, the instance and the checks of a registration, or nothing of it.
+    """Write the node, the instance and the checks of a registration, or none of them.
 
     Raises:
         Conflict: `node-reserved`, `node-reserved-rename`: the name belongs to a living node of another id.
@@ -93,7 +93,7 @@ def register(rows: Rows, index: int, time: float, command: Register) -> None:
 
 
 def unchanged(rows: Rows, command: Register) -> bool:
-    """Whether applying the registration now would change nothing and refuse nothing."""
+    """Whether the registration would be accepted now and change nothing."""
     node = rows.node_rows.get(fold(command.node.name))
     if node is None or not (command.skip_node_update or same_node(command.node, node)):
         return False
@@ -110,7 +110,7 @@ def unchanged(rows: Rows, command: Register) -> bool:
 
 
 def deregister(rows: Rows, index: int, time: float, command: Deregister) -> None:
-    """Remove an instance, or a check, or a node. What the server itself needs comes back at once."""
+    """Remove an instance, or a check, or a node. The server's own rows are restored at once."""
     key = fold(command.node)
     if command.service_id:
         instance = rows.instances.get(key, {}).get(fold(command.service_id))
@@ -153,7 +153,7 @@ def _refuse_foreign_checks(rows: Rows, key: str, command: Register) -> None:
 
 
 def _refuse_unstorable(command: Register) -> None:
-    """The rules that Consul applies while writing, after those about the node."""
+    """Refuse what Consul refuses while it writes, after its rules about the node."""
     if command.service is not None:
         refuse_unstorable(command.service)
     for check in command.checks:
@@ -173,7 +173,7 @@ def refuse_unstorable(service: Instance) -> None:
 
 
 def _renamed(rows: Rows, node: Node, same_name: Node | None) -> Node | None:
-    """The row that this registration gives a new name, if it does that (catalog.md §1.3)."""
+    """The row that this registration renames, if it renames one (catalog.md §1.3)."""
     if not node.id:
         return None
     by_id = rows.node_of_id.get(fold(node.id))
@@ -190,7 +190,7 @@ def _renamed(rows: Rows, node: Node, same_name: Node | None) -> Node | None:
 
 
 def _holds_its_name(rows: Rows, node: Node) -> bool:
-    """A node whose gossip check is there and not critical is alive and keeps its name."""
+    """Whether a node is alive, and so keeps its name: it has a gossip check that is not critical."""
     health = rows.checks.get(fold(node.name), {}).get(fold(SERF_HEALTH))
     return health is not None and health.status != CRITICAL
 
@@ -203,7 +203,7 @@ def _reserved(reason: str, node: Node, owner: Node) -> Conflict:
 
 
 def put_instance(rows: Rows, index: int, service: Instance) -> None:
-    """Write an instance of a node that is there, unless the catalog would see no change."""
+    """Write an instance, whose node exists, unless the catalog would see no change."""
     old = rows.instances.get(fold(service.node), {}).get(fold(service.id))
     if old is None:
         rows.write_instance(index, service)
@@ -212,7 +212,7 @@ def put_instance(rows: Rows, index: int, service: Instance) -> None:
 
 
 def _with_service(rows: Rows, check: Check) -> Check:
-    """The check with the name and tags of its instance, whatever it said itself."""
+    """The check with the name and tags of its instance, whatever was sent with it."""
     if not check.service_id:
         return check
     owner = rows.instances.get(fold(check.node), {}).get(fold(check.service_id))
@@ -222,7 +222,7 @@ def _with_service(rows: Rows, check: Check) -> Check:
 
 
 def put_check(rows: Rows, index: int, time: float, check: Check) -> None:
-    """Write a check whose node and instance are there, unless the catalog would see no change."""
+    """Write a check, whose node and instance exist, unless the catalog would see no change."""
     new = _with_service(rows, check)
     old = rows.checks.get(fold(new.node), {}).get(fold(new.id))
     if old is None:

@@ -1,4 +1,4 @@
-"""What one or more commands changed, for those who watch.
+"""What one or more commands changed, for everyone who watches.
 
 A topic in `topics` means two things at once, because in the catalog they coincide: the bytes of answers on
 it may differ now, and readers parked on it look again. Indexes are not listed here: many are those of a
@@ -9,12 +9,12 @@ from registry.model.topic import Topic
 
 
 class Changes:
-    """Topics touched, in order and once each; `everything` after a reset, when no list would do.
+    """Topics touched, in order and once each; `everything` after a reset, which no list could describe.
 
-    `keys` are those of the KV store, which stand for their own topics and for those of the prefixes above them.
+    `keys` are keys of the KV store; each stands for its own topic and for those of all its prefixes.
 
-    `checks` are the local checks that were written or removed, as (folded node, folded id); `instances` those of which
-    anything that an agent's view shows may differ, "" as the id for all of a node; true where a sign of life was taken.
+    `checks` are local checks that were written or removed, as (folded node, folded id). `instances` are those whose
+    view by an agent may differ, with "" as the id for all on a node; the value is true if a sign of life was taken.
     """
 
     __slots__ = ("checks", "everything", "instances", "keys", "topics")

@@ -1,4 +1,4 @@
-"""Where nodes are. Source: event_query_coordinate.md §C."""
+"""Network coordinates of nodes. Source: event_query_coordinate.md §C."""
 
 from registry.commands import PutCoordinate
 from registry.model.coordinate import NodeCoordinate
@@ -7,6 +7,6 @@ from registry.state.rows import Rows
 
 
 def put_coordinate(rows: Rows, index: int, time: float, command: PutCoordinate) -> None:
-    """Take in where a node is; one that is not there is passed over."""
+    """Store the coordinates of a node. Without effect if there is no such node."""
     if fold(command.node) in rows.node_rows:
         rows.write_coordinate(index, NodeCoordinate(command.node, command.segment, command.coordinate))

@@ -10,7 +10,7 @@ REMEMBERED = 256  # Consul's number
 
 
 def fire_event(rows: Rows, index: int, time: float, command: FireEvent) -> None:
-    """Number an event; one that is listed pushes out the oldest of too many."""
+    """Number an event and, if it is to be listed, add it; beyond the limit the oldest is dropped."""
     rows.event_time += 1
     if command.listed:
         rows.events = (*rows.events[1 - REMEMBERED :], replace(command.event, ltime=rows.event_time))

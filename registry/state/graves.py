@@ -1,4 +1,4 @@
-"""Agents that were removed for their silence, as long as a beat can bring them back (dialects.md §2.3)."""
+"""Agents that were removed for their silence and that a beat can still bring back (dialects.md §2.3)."""
 
 from registry.model.names import fold
 from registry.model.service import Instance
@@ -8,7 +8,7 @@ from registry.state.tables import Tombstone
 
 
 def bury(rows: Rows, time: float, instance: Instance) -> None:
-    """Remember an agent that is about to be removed for its silence, and forget those that are too long gone."""
+    """Remember an agent that is about to be removed for its silence; forget those that can no longer come back."""
     graves = rows.tombstones
     for key in [key for key, one in graves.items() if one.until <= time]:
         del graves[key]

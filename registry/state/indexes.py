@@ -13,11 +13,11 @@ from registry.model.topic import Topic
 
 
 class Indexes(Struct):
-    """Highest write index of each thing that an answer's index is made of; 0 where unset.
+    """The highest write index of each thing that an answer's index is made of; 0 where unset.
 
-    `instances` is the last time that there was one more or one less of them, `extinct_service` and `extinct_node`
-    that a service name lost its last instance and a node was removed. `floor` is the least that any answer shows (a
-    restore sets it).
+    `instances` is when their number last changed, `extinct_service` when a service name last lost all its instances,
+    and `extinct_node` when a node was last removed. `floor` is the lowest index that any answer shows (a restore
+    sets it).
     """
 
     nodes: int = 0
@@ -32,7 +32,7 @@ class Indexes(Struct):
     service: dict[str, int] = {}
 
     def copied(self) -> "Indexes":
-        """The same numbers, to be changed apart."""
+        """A copy that can be changed independently."""
         return replace(self, node=dict(self.node), service=dict(self.service))
 
 
@@ -80,7 +80,7 @@ def _none(indexes: Indexes, _: str) -> int:
     return 0
 
 
-# Topics of the mesh and of missing nodes need the rows as well: `State.index` computes them.
+# Topics that depend on rows as well are in `state/topic_indexes.py`.
 INDEX_OF: dict[str, Callable[[Indexes, str], int]] = {
     "nodes": lambda indexes, _: indexes.nodes,
     "services": lambda indexes, _: indexes.services,
@@ -111,5 +111,5 @@ INDEX_OF: dict[str, Callable[[Indexes, str], int]] = {
 
 
 def index_of(indexes: Indexes, topic: Topic) -> int:
-    """The index that an answer on `topic` shows, before the rule that it is at least 1."""
+    """The index of a topic, which may be 0; what an answer shows is `State.index`."""
     return INDEX_OF[topic[0]](indexes, topic[1])

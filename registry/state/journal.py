@@ -1,13 +1,13 @@
-"""How to take back what a command has done so far, for commands of several steps.
+"""How to undo what a command has done so far, for commands of several steps.
 
-Owns the list of steps back. While none is open, tables write nothing down.
+Owns the list of undo steps. While it is not open, tables note nothing.
 """
 
 from collections.abc import Callable
 
 
 class Journal:
-    """Steps back in the order of the steps they undo; `open` while a command wants to be able to go back."""
+    """Undo steps in the order of the changes they undo; `open` while a command may have to be undone."""
 
     __slots__ = ("_back", "open")
 
@@ -16,22 +16,22 @@ class Journal:
         self._back: list[Callable[[], object]] = []
 
     def begin(self) -> None:
-        """From now on every step is written down."""
+        """Note every step from now on."""
         self.open = True
         self._back.clear()
 
     def note(self, back: Callable[[], object]) -> None:
-        """The way back from a step that is about to be taken, or has just been."""
+        """Note how to undo a step that is about to be taken, or has just been."""
         if self.open:
             self._back.append(back)
 
     def keep(self) -> None:
-        """What was done stays."""
+        """Keep what was done."""
         self.open = False
         self._back.clear()
 
     def undo(self) -> None:
-        """Go back, last step first."""
+        """Undo everything, the last step first."""
         self.open = False
         while self._back:
             self._back.pop()()

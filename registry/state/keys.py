@@ -60,7 +60,7 @@ class KeyTable:
                 del self.held[fold(pair.session)]
 
     def rise(self, index: int) -> None:
-        """The table has changed at this index."""
+        """Note that the table has changed at this index."""
         if self._journal.open:
             self._journal.note(partial(setattr, self, "index", self.index))
         self.index = index
@@ -87,7 +87,7 @@ class KeyTable:
             self.graves[key] = old
 
     def delay(self, key: bytes, until: float) -> None:
-        """Let nobody lock a key before `until` (log time)."""
+        """Refuse locks on a key until `until` (log time)."""
         old = self.delays.get(key)
         self.delays[key] = until
         if self._journal.open:
@@ -109,7 +109,7 @@ class KeyTable:
     # Reads
 
     def under(self, prefix: bytes) -> Iterator[Pair]:
-        """The pairs whose keys begin so, in order; the table must not change meanwhile."""
+        """The pairs whose keys have this prefix, in order; the table must not change during the iteration."""
         pairs = self.pairs
         for key in pairs.irange(minimum=prefix):
             if not key.startswith(prefix):
@@ -124,7 +124,7 @@ class KeyTable:
         return list(self.pairs), list(super(SortedDict, self.pairs).values())
 
     def any_under(self, prefix: bytes) -> bool:
-        """Whether any key begins so."""
+        """Whether any key has this prefix."""
         return next(self.under(prefix), None) is not None
 
     def index_of(self, key: bytes) -> int:

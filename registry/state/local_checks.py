@@ -1,6 +1,6 @@
-"""Commands about the checks of our own node: registration, results, expiry.
+"""Commands about the checks of our own node: registration, results and expiry.
 
-Owns which status and output a check has after each of them, and since when it counts as critical.
+Owns the status and output that a check has after each of them, and since when it counts as critical.
 Source: agent.md §7, §8.3 (TTL); `DESIGN.md` §4.
 """
 
@@ -33,10 +33,10 @@ def register_local_check(rows: Rows, index: int, time: float, command: RegisterL
 
 
 def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> None:
-    """Write a check of our node whose instance, if it names one, is there.
+    """Write a check of our node; its instance, if it names one, exists.
 
-    Registering again starts the time of being critical anew. What only the runner sees (thresholds, a
-    TTL) is stored without moving an index.
+    Registering a check again restarts the time for which it has been critical. What only its runner sees
+    (thresholds, a TTL) is stored without moving an index.
     """
     node = fold(rows.server.node)
     new = _placed(rows, check, local)
@@ -46,7 +46,7 @@ def write_local_check(rows: Rows, index: int, check: Check, local: Local) -> Non
         return
     kept = {"status": old.status, "output": old.output, "expired": old.expired, "exposed_port": old.exposed_port}
     new = replace(new, create_index=old.create_index, **kept)
-    if new.type == ALIAS:  # evaluated within the command: its time begins with what it follows
+    if new.type == ALIAS:  # evaluated within the command: it is critical since its target is
         new = replace(new, critical_at=old.critical_at, critical_index=old.critical_index)
     if same_check(new, old) and _same_shown(new, old):
         new = replace(new, modify_index=old.modify_index)
@@ -119,22 +119,22 @@ def local_check_row(rows: Rows, check_id: str) -> Check:
 
 
 def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> None:
-    """Give a local check a status and an output. The same as before: nothing but the time it is critical since.
+    """Give a local check a status and an output. If both are unchanged, only the time of being critical may change.
 
     Raises:
         NotFound: `check`, no local check has this exact id.
-        InvalidRequest: `not-ttl`, a sign of life for a check that is none.
+        InvalidRequest: `not-ttl`, a sign of life for a check that takes none.
     """
     old = local_check_row(rows, command.check_id)
     if command.create_index and command.create_index != old.create_index:
         return
     if command.modify_index and command.modify_index != old.modify_index:
-        return  # somebody has spoken since
+        return  # a newer result has come since
     if command.runner and rows.members and command.runner != owner(rows.members, check_item(old.id)):
-        return  # the check has moved on to another replica, whose word counts
+        return  # the check has moved to another replica, whose results count now
     if command.ttl and not is_ttl(old):
         raise InvalidRequest("not-ttl", id=command.check_id)
-    if command.create_index and command.status == old.status and is_ttl(old):  # a text from before, no sign of life
+    if command.create_index and command.status == old.status and is_ttl(old):  # a deferred text, not a sign of life
         counts = bool(old.critical_at)
         take_result(rows, index, time, old, old.status, command.output, expired=old.expired, counts=counts)
         return
@@ -142,12 +142,12 @@ def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> N
 
 
 def is_ttl(check: Check) -> bool:
-    """Whether the check lives by signs of life."""
+    """Whether the check is kept alive by signs of life."""
     return check.runs is not None and check.runs.ttl_ns > 0
 
 
 def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
-    """A TTL has run out: critical. One that is critical already only starts to count as critical and as expired."""
+    """Make a check critical whose TTL has expired; one that is critical already begins to count as expired."""
     old = rows.stored_check(command.check_id)
     if old is None or old.create_index != command.create_index or not is_ttl(old):
         return
@@ -158,9 +158,9 @@ def expire_ttl(rows: Rows, index: int, time: float, command: ExpireTtl) -> None:
 
 
 def expired_output(last_output: str) -> str:
-    """What a TTL check says when nobody has refreshed it.
+    """The output of a TTL check that nobody has refreshed.
 
-    A text that was such a one already, kept by a registration after the expiry, is nothing anybody posted.
+    It quotes the last output, unless that is itself such a text, which a registration after the expiry has kept.
     """
     if not last_output or last_output == EXPIRED or last_output.startswith(_EXPIRED_AFTER):
         return EXPIRED
@@ -171,10 +171,12 @@ def take_result(
     rows: Rows, index: int, time: float, old: Check, status: str, output: str, *, expired: bool = False,
     counts: bool = True,
 ) -> None:  # fmt: skip
-    """Give a check a status and an output, and note since when it is critical; the same as before: nothing.
+    """Give a check a status and an output, and note since when it is critical. Without effect if all is unchanged.
 
     Args:
-        expired: nobody said so, a sign of life is missing. counts: to be critical leads to removal.
+        time: the log's, in Unix seconds.
+        expired: the status comes from a missing sign of life.
+        counts: whether being critical can lead to removal.
     """
     hidden = {"expired": expired, **critical_since(old, status if counts else "", index, time)}
     if (old.status, old.output) != (status, output):

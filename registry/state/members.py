@@ -1,6 +1,6 @@
-"""The replicas on one log, and which of them an item of shared work belongs to.
+"""The replicas on one log, and which of them owns an item of shared work.
 
-The list is part of the state, so all replicas agree at each index on who does what. Who is alive is not
+The list is part of the state, so at each index all replicas agree on who does what. Who is alive is not
 decided here. Source: `DESIGN.md` §3, Members.
 """
 
@@ -15,7 +15,7 @@ from registry.state.rows import Rows
 
 
 def set_members(rows: Rows, index: int, time: float, command: SetMembers) -> None:
-    """Take the list for what is alive from here on."""
+    """Replace the list of live replicas."""
     if members_unchanged(rows, command):
         return
     rows.members, rows.holder = command.members, command.holder
@@ -23,7 +23,7 @@ def set_members(rows: Rows, index: int, time: float, command: SetMembers) -> Non
 
 
 def members_unchanged(rows: Rows, command: SetMembers) -> bool:
-    """Whether the list says what is known."""
+    """Whether the list is the one that is known already."""
     return (rows.members, rows.holder) == (command.members, command.holder)
 
 
@@ -39,9 +39,9 @@ def raise_level(rows: Rows, index: int, time: float, command: RaiseLevel) -> Non
 
 
 def owner(members: tuple[Member, ...], item: str) -> str:
-    """The id of the member that the item belongs to, "" when there are none.
+    """The id of the member that owns the item, "" if there are no members.
 
-    Every replica finds the same one, each of them gets its share, and when one comes or goes no item moves
+    Every replica computes the same one, each gets its share, and when one comes or goes no item moves
     between two that stay (rendezvous hashing: Thaler and Ravishankar, 1998).
     """
     if len(members) < 2:
@@ -55,5 +55,5 @@ def _weight(member_id: str, key: bytes) -> bytes:
 
 
 def check_item(check_id: str) -> str:
-    """The item of work that running a check of our own node is."""
+    """The item of work that stands for running a check of our own node."""
     return f"check\0{fold(check_id)}"

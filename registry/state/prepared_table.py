@@ -47,7 +47,7 @@ class PreparedTable:
             del self.names[fold(query.name)]
 
     def rise(self, index: int) -> None:
-        """The table has changed at this index."""
+        """Note that the table has changed at this index."""
         if self._journal.open:
             self._journal.note(partial(setattr, self, "index", self.index))
         self.index = index

@@ -1,6 +1,6 @@
-"""Row changes and what they mean: which indexes move, which watchers look again.
+"""Changes of rows and what follows from them: which indexes move, and which watchers look again.
 
-The one place that knows Consul's table of what each write bumps. Callers have decided that the write is
+The only place that knows Consul's table of what each write bumps. Callers have already decided that a write is
 allowed and that it changes something. Source: common.md §8.3, catalog.md §10, health.md.
 """
 
@@ -40,20 +40,24 @@ _CHECK_WRITE: tuple[Topic, ...] = (topics.CHECKS, topics.CHECKS_BY_NODE, topics.
 
 
 class Rows(Tables):
-    """The tables with their indexes and the topics touched so far (`touched`, taken by the caller)."""
+    """The tables with their indexes, and what the command at hand has touched so far.
+
+    `touched`, `touched_checks` and `touched_instances` are the caller's (`Changes`); what is stirred is settled before
+    the command ends (`State.apply`).
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.indexes = Indexes()
         self.touched: dict[Topic, None] = {}
-        self.touched_checks: dict[Key, None] = {}  # local checks, taken by the caller like `touched`
-        self.touched_instances: dict[Key, bool] = {}  # of which an agent's view may differ, taken by the caller
-        self.stirred_aliases: dict[Key, None] = {}  # whose targets the command has changed
-        self.stirred_sessions: dict[str, None] = {}  # ids of those that what was written ends
-        self.stirred_exposures: dict[str, None] = {}  # services whose checks, or the proxies of these, have changed
+        self.touched_checks: dict[Key, None] = {}  # local checks
+        self.touched_instances: dict[Key, bool] = {}  # those whose view by an agent may differ
+        self.stirred_aliases: dict[Key, None] = {}  # aliases whose targets have changed
+        self.stirred_sessions: dict[str, None] = {}  # ids of sessions that have to end
+        self.stirred_exposures: dict[str, None] = {}  # services whose checks, or whose exposing proxies, have changed
 
     def _stir(self, node: str, service: str) -> None:
-        """Aliases have to be looked at again: what they follow on a node has changed, "" being all of it."""
+        """Mark the aliases that follow this service on this node for another look; "" stands for all on the node."""
         for place in self.aliases_of.get(node, ()):
             if not service or self.alias_target(self.aliases[place])[1] == service:
                 self.stirred_aliases[place] = None
@@ -66,7 +70,7 @@ class Rows(Tables):
     # Nodes
 
     def write_node(self, index: int, node: Node) -> None:
-        """Insert or replace a node row; CreateIndex is kept where the caller gave one."""
+        """Insert or replace a node row; a CreateIndex that the caller gives is kept."""
         key = fold(node.name)
         old = self.node_rows.get(key)
         created = node.create_index or (old.create_index if old is not None else 0) or index
@@ -79,12 +83,12 @@ class Rows(Tables):
             self._prefixes_changed(fold(old.id) if old is not None else "")
 
     def _prefixes_changed(self, node_id: str) -> None:
-        """Wake those who look for any prefix of an id: it names a node now, or one node where it named several."""
+        """Wake those who wait for a node by any prefix of this id, which may have begun or ceased to name one."""
         for length in range(2, len(node_id) + 1):
             self.touched[(topics.MISSING_NODE, node_id[:length])] = None
 
     def remove_node(self, index: int, key: str) -> None:
-        """Remove a node with everything on it."""
+        """Remove a node and everything on it."""
         for instance in list(self.instances.get(key, {}).values()):
             self.remove_instance(index, instance)
         for check in list(self.checks.get(key, {}).values()):
@@ -113,7 +117,7 @@ class Rows(Tables):
         self._instances_changed(index, key)
 
     def _instances_changed(self, index: int, node: str) -> None:
-        """Something that all instances of the node show has changed: its row or its own checks."""
+        """Note a change that all instances of the node show: of its row or of its own checks."""
         for instance in self.instances.get(node, {}).values():
             name = fold(instance.name)
             self._raise_service(index, name)
@@ -123,7 +127,7 @@ class Rows(Tables):
                 self.touched[(topics.CONNECT, fold(instance.connect_name))] = None
 
     def _raise_service(self, index: int, name: str) -> None:
-        """The index of a service name moves, which wakes those who watch its health."""
+        """Move the index of a service name, which wakes those who watch its health."""
         self.indexes.service[name] = index
         self.touched[(topics.HEALTH, name)] = None
         for mesh in self.connects_of.get(name, ()):
@@ -134,8 +138,8 @@ class Rows(Tables):
     def write_instance(self, index: int, instance: Instance) -> Instance:
         """Insert or replace an instance and return the row as stored.
 
-        A row that changes its service name leaves the old name as if it had been removed from it. An agent that
-        comes back is as old as it says.
+        If the service name changes, the row leaves the old name as if it had been removed there. An agent that
+        comes back keeps the time of its registration.
         """
         node = fold(instance.node)
         old = self.instances.get(node, {}).get(fold(instance.id))
@@ -162,12 +166,12 @@ class Rows(Tables):
         return row
 
     def write_instance_quietly(self, instance: Instance) -> None:
-        """Replace an instance by a row that no catalog reader can tell from the old one."""
+        """Replace an instance by a row that looks the same to every reader of the catalog."""
         self.put_instance_row(replace(instance, updated_at=self.time))
         self.touched_instances.setdefault((fold(instance.node), fold(instance.id)), False)
 
     def remove_instance(self, index: int, instance: Instance) -> None:
-        """Remove an instance with its checks and its tasks."""
+        """Remove an instance, its checks and its tasks."""
         node = fold(instance.node)
         for check in list(self.checks_by_instance.get((node, fold(instance.id)), {}).values()):
             self.remove_check(index, check)
@@ -200,7 +204,7 @@ class Rows(Tables):
             self.touched[(topics.LOCAL_SERVICE, instance.id)] = None
 
     def _instance_left(self, index: int, old: Instance) -> None:
-        """The row is no longer under this service name or mesh name."""
+        """Note that the row is no longer under this service name or mesh name."""
         name, mesh = fold(old.name), fold(old.connect_name)
         self._raise_service(index, name)
         self.touched[(topics.SERVICE, name)] = None
@@ -223,7 +227,7 @@ class Rows(Tables):
     # Checks
 
     def write_check(self, index: int, check: Check, *, keep_index: bool = False) -> Check:
-        """Insert or replace a check and return the row as stored; one that exists may keep its ModifyIndex."""
+        """Insert or replace a check and return the row as stored; with `keep_index` the ModifyIndex stays."""
         node, key = fold(check.node), fold(check.id)
         old = self.checks.get(node, {}).get(key)
         row = replace(
@@ -246,7 +250,7 @@ class Rows(Tables):
         return row
 
     def write_check_quietly(self, check: Check) -> None:
-        """Replace a check by a row that no catalog reader can tell from the old one."""
+        """Replace a check by a row that looks the same to every reader of the catalog."""
         self.put_check_row(check)
         place = (fold(check.node), fold(check.id))
         if check.service_id in self.exposers:
@@ -258,7 +262,7 @@ class Rows(Tables):
         self.touched_checks[place] = None
 
     def remove_check(self, index: int, check: Check) -> None:
-        """Remove a check. Removing one of a whole node moves the table of services too, as Consul has it."""
+        """Remove a check. Removing one of a whole node also moves the index of all services, as in Consul."""
         self.drop_check_row(check)
         self._check_changed(index, check)
         self._end_bound((fold(check.node), fold(check.id)))
@@ -266,7 +270,7 @@ class Rows(Tables):
             self.indexes.services = index
 
     def _end_bound(self, place: Key) -> None:
-        """The sessions that are bound to a check end: it has become critical or is gone."""
+        """Let the sessions end that are bound to a check, because it is critical or gone."""
         for session_id in self.sessions.by_check.get(place, ()):
             self.stirred_sessions[session_id] = None
 
@@ -291,7 +295,7 @@ class Rows(Tables):
         self._raise_owners(index, check)
 
     def _raise_owners(self, index: int, check: Check) -> None:
-        """Those that the check speaks for: one instance, or all of the node."""
+        """Move the index of the service that the check belongs to, or of all services on the node."""
         instances = self.instances.get(fold(check.node), {})
         if not check.service_id:
             for instance in instances.values():
@@ -326,7 +330,7 @@ class Rows(Tables):
         self.touched[(topics.PREPARED_ONE, query.id)] = None
 
     def write_coordinate(self, index: int, row: NodeCoordinate) -> None:
-        """Say where a node is that is there."""
+        """Insert or replace the coordinates of a node in a segment; the node exists."""
         key = fold(row.node)
         self.coordinates.setdefault(key, {})[row.segment] = row
         self._coordinate_changed(index, key)

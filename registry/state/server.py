@@ -1,6 +1,6 @@
 """The server's own rows: its node, the service `consul` and the check `serfHealth`.
 
-They are written when the server says who it is and come back within the command that removes them.
+They are written when the server states its identity, and restored within any command that removes them.
 Source: common.md §16; `DESIGN.md` §3, one agent and one table.
 """
 
@@ -20,7 +20,7 @@ ALIVE = "Agent alive and reachable"
 
 
 def start_server(rows: Rows, index: int, time: float, command: StartServer) -> None:
-    """Write down who the server is; its rows are made or follow a changed address.
+    """Record who the server is; its rows are created, or updated after a change of address.
 
     Raises:
         Conflict: `server-identity`, the log belongs to a server of another name or id.
@@ -67,7 +67,7 @@ def restore_own_rows(rows: Rows, index: int) -> None:
 
 
 def _write_own_node(rows: Rows, index: int) -> None:
-    """Our node's row; a node that took our id while the row was without it has none from now on."""
+    """Write our node's row. A node that has taken our id while the row was without it loses that id."""
     server = rows.server
     holder = rows.node_of_id.get(fold(server.id), fold(server.node))
     if holder != fold(server.node):

@@ -11,7 +11,7 @@ from registry.state.journal import Journal
 
 
 class SessionTable:
-    """All sessions. `index` is that of the last creation or end of any."""
+    """All sessions. `index` is that of the last creation or end of a session."""
 
     def __init__(self, journal: Journal) -> None:
         self.rows: dict[str, Session] = {}  # by id
@@ -48,7 +48,7 @@ class SessionTable:
             self._journal.note(partial(self.put, session))
 
     def rise(self, index: int) -> None:
-        """The table has changed at this index."""
+        """Note that the table has changed at this index."""
         if self._journal.open:
             self._journal.note(partial(setattr, self, "index", self.index))
         self.index = index

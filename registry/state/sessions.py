@@ -1,4 +1,4 @@
-"""Sessions: what they need to begin, what ends them, and what ends with them.
+"""Sessions: what is needed to create one, what ends it, and what ends with it.
 
 Owns the rules. That a session ends with its node or with a check of its is seen where rows are written
 (`state/rows.py`, which stirs it) and carried out here, within the same command and at the same index.
@@ -20,7 +20,7 @@ SESSION_TYPE = "session"  # of a check that follows the sessions of a name
 
 
 def create_session(rows: Rows, index: int, time: float, command: CreateSession) -> None:
-    """Begin a session.
+    """Create a session.
 
     Raises:
         InvalidRequest: `session-node`: no such node; `session-check-missing`, `session-check-critical`,
@@ -46,14 +46,14 @@ def create_session(rows: Rows, index: int, time: float, command: CreateSession) 
 
 
 def end_session(rows: Rows, index: int, time: float, command: EndSession) -> None:
-    """End a session, and with it whatever else that ends; none of this id: nothing happens."""
+    """End a session and everything that ends with it. Without effect if there is none with this id."""
     if fold(command.session_id) in rows.sessions.rows:
         rows.stirred_sessions[fold(command.session_id)] = None
         settle(rows, index, time)
 
 
 def no_session_to_end(rows: Rows, command: EndSession) -> bool:
-    """Whether there is none of this id."""
+    """Whether there is no session with this id."""
     return fold(command.session_id) not in rows.sessions.rows
 
 

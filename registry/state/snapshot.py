@@ -39,7 +39,7 @@ _ROWS_A_SLICE = 200  # rows encoded before the caller may let others run
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first record: what is not a row."""
+    """The first record: everything that is not a row."""
 
     format: int
     applied: int
@@ -77,7 +77,7 @@ _row = {kind: msgspec.msgpack.Decoder(row_type) for kind, row_type in _ROW_TYPES
 
 
 class Frozen:
-    """A shallow copy of a state's tables, to be encoded while the state goes on changing."""
+    """A shallow copy of a state's tables, which can be encoded while the state goes on changing."""
 
     def __init__(self, state: State) -> None:
         indexes = state.indexes
@@ -112,12 +112,12 @@ class Frozen:
         self._queues = [Queue(key, tuple(tasks.values())) for key, tasks in state.tasks.items()]
 
     def chunks(self) -> Iterator[bytes]:
-        """The records in chunks of at most 1 MiB; an empty chunk means: a good moment for others to run."""
+        """The records in chunks of at most 1 MiB; an empty chunk marks a good moment to let others run."""
         for chunk in self._whole_chunks():
             yield from _cut(chunk)
 
     def _whole_chunks(self) -> Iterator[bytes]:
-        """The same, but that a record larger than a chunk is one all the same."""
+        """The same, except that a record larger than a chunk makes one chunk of its own."""
         rows: list[bytes] = []
         size = 0
         yield _encoder.encode([("h", self.header)])

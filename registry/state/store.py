@@ -82,18 +82,21 @@ _UNCHANGED: dict[type, Callable[["State", Any], bool]] = {
 
 
 class State(Records):
-    """Everything the registry knows, as of `applied`."""
+    """Everything that the registry knows, as of `applied`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.applied = 0  # index of the newest entry taken in
 
     def apply(self, index: int, time: float, command: Command, changes: Changes) -> Any:
-        """Take in one entry of the log and add what it touched to `changes`; the result is the command's.
+        """Apply one entry of the log and add what it touched to `changes`; returns the command's result.
+
+        Args:
+            time: the log's, in Unix seconds.
 
         Raises:
             RequestError: the state refuses the command; nothing but `applied` changed.
-            LogCorrupt: what follows is beyond this program (`RaiseLevel`); the process must stop.
+            LogCorrupt: later entries are of a level that this program does not know (`RaiseLevel`); it must stop.
         """
         self.applied, self.time = index, time
         self.touched, self.touched_checks, self.touched_instances = changes.topics, changes.checks, changes.instances
@@ -108,9 +111,9 @@ class State(Records):
         return result
 
     def advance(self, index: int, time: float, changes: Changes) -> None:
-        """Take in an entry without a command: the log went on at `index` after a gap in its past.
+        """Apply an entry without a command: the log continues at `index` after a gap in its known past.
 
-        No answer shows a lower index from here on, and everybody looks again.
+        No answer shows a lower index from here on, and every watcher looks again.
         """
         self.applied, self.time = index, max(self.time, time)
         self.indexes.floor = max(self.indexes.floor, index)
@@ -122,7 +125,7 @@ class State(Records):
         return judge is not None and judge(self, command)
 
     def foregone(self, command: Command) -> Any:
-        """The result of a command that changes nothing."""
+        """The result of a command for which `changes_nothing` is true."""
         return kv.foregone(self, command) if isinstance(command, commands.ChangeKey) else None
 
     def lay_output(self, check_id: str, output: str, changes: Changes) -> None:
@@ -140,7 +143,7 @@ class State(Records):
         changes.topics[topics.LOCAL_CHECKS] = None
 
     def output_waits(self, check_id: str) -> bool:
-        """Whether the newest text of a local check is one that the log does not have."""
+        """Whether the newest text of a local check has not reached the log."""
         return self.local_check_ids.get(check_id) in self.outputs
 
     def stored_output(self, check_id: str) -> str:
@@ -157,7 +160,7 @@ class State(Records):
         return members.owner(self.members, members.check_item(check_id))
 
     def exposed_at(self, check: Check) -> str | None:
-        """The address of the proxy that answers for a check; None for one that is looked at directly."""
+        """The address of the proxy through which a check is run; None if it is run directly."""
         proxy = exposed.exposing_proxy(self, check.service_id) if check.exposed_port else None
         return proxy.address if proxy is not None else None
 

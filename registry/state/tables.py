@@ -1,4 +1,4 @@
-"""The tables and their secondary indexes: rows in, rows out, every index kept in step.
+"""The tables and their secondary indexes: rows go in and out, and every index follows.
 
 Nothing here knows what a change means to a watcher (`state/rows.py`) or whether it is allowed
 (`state/catalog.py`, `state/local.py`). Keys are folded names; nothing iterates over a set.
@@ -25,13 +25,13 @@ from registry.state.prepared_table import PreparedTable
 from registry.state.session_table import SessionTable
 
 Key = tuple[str, str]  # (folded node, folded id)
-NATIVE = "connect-native"  # beside the kinds, of which it is none
+NATIVE = "connect-native"  # counted along with the kinds, though it is none
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 class Tombstone(Struct, frozen=True, gc=False, omit_defaults=True):
-    """An agent that was removed for its silence, as a beat before `until` (log time) brings it back."""
+    """An agent that was removed for its silence, in the form in which a beat before `until` (log time) restores it."""
 
     instance: Instance
     checks: tuple[Check, ...]
@@ -62,7 +62,7 @@ class Tables:
         self.instances: dict[str, dict[str, Instance]] = {}  # folded node → folded id
         self.by_service: dict[str, dict[Key, Instance]] = {}
         self.by_connect: dict[str, dict[Key, Instance]] = {}
-        self.kinds: dict[str, int] = {}  # instances of each kind, those that speak the mesh's protocol as `NATIVE` too
+        self.kinds: dict[str, int] = {}  # instances of each kind; those that are connect-native count as `NATIVE` too
         self.connects_of: dict[str, dict[str, int]] = {}  # service → mesh names of its instances, counted
         self.checks: dict[str, dict[str, Check]] = {}  # folded node → folded id
         self.checks_by_instance: dict[Key, dict[str, Check]] = {}  # instance id "" holds the node's own checks
@@ -71,29 +71,29 @@ class Tables:
         self.local_ids: dict[str, Key] = {}  # exact id of a local instance
         self.local_check_ids: dict[str, Key] = {}  # exact id of a local check
         self.exposers: dict[str, dict[Key, None]] = {}  # exact id of a service → local proxies that expose its checks
-        self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed in time
+        self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed unless they recover
         self.aliases: dict[Key, Check] = {}  # local checks that follow others
         self.aliases_of: dict[str, dict[Key, None]] = {}  # folded node of their target
-        self.virtual_numbers: dict[str, int] = {}  # mesh name → N of its address 240.0.0.N
+        self.virtual_numbers: dict[str, int] = {}  # mesh name → the number in its address: 1 for 240.0.0.1
         self.coordinates: dict[str, dict[str, NodeCoordinate]] = {}  # folded node → segment
         self.journal = Journal()
         self.kv = KeyTable(self.journal)
         self.sessions = SessionTable(self.journal)
         self.prepared = PreparedTable(self.journal)
         self.events: tuple[UserEvent, ...] = ()  # the newest, oldest first
-        self.event_time = 0  # how many events were ever fired
+        self.event_time = 0  # how many events have ever been fired
         self.autopilot = Autopilot()
         self.working: dict[str, int] = {}  # agents that are not stopped, by source
-        self.tombstones: dict[str, Tombstone] = {}  # folded id, the earlier removed first
+        self.tombstones: dict[str, Tombstone] = {}  # by folded id, in the order of their removal
         self.tasks: dict[str, dict[str, Task]] = {}  # folded id of the agent → task id, in order of submission
         self.counters = AgentCounters()
         self.server = Server()
         self.time = 0.0  # log time of the newest entry taken in
         self.level = 1  # the highest command level every member understands
-        self.members: tuple[Member, ...] = ()  # the live replicas by id; none where nobody told them apart
-        self.holder = ""  # the id of the one that keeps house
+        self.members: tuple[Member, ...] = ()  # the live replicas by id; none until a housekeeper lists them
+        self.holder = ""  # the id of the housekeeper among them
         self._virtual_names: dict[int, str] = {}
-        self._virtual_low = 1  # no number below is free
+        self._virtual_low = 1  # no lower number is free
         self.outputs: dict[Key, str] = {}  # newest output texts that the log does not have yet
 
     # Local rows, which the agent's interface names by their exact ids
@@ -123,7 +123,7 @@ class Tables:
             self.journal.note(partial(self.drop_node_row, key) if old is None else partial(self.put_node_row, old))
 
     def drop_node_row(self, key: str) -> None:
-        """Remove a node row; what is on the node has gone before."""
+        """Remove a node row, after everything on the node."""
         node, coordinates = self.node_rows.pop(key), self.coordinates.pop(key, None)
         if node.id:
             del self.node_of_id[fold(node.id)]
@@ -159,7 +159,7 @@ class Tables:
             self.journal.note(back)
 
     def drop_instance_row(self, instance: Instance) -> None:
-        """Remove an instance; its checks have gone before."""
+        """Remove an instance, after its checks."""
         node, key = fold(instance.node), fold(instance.id)
         self._unindex(instance, node, key)
         _drop(self.instances, node, key)
@@ -223,12 +223,12 @@ class Tables:
             self.journal.note(partial(self.drop_check_row, check) if old is None else partial(self.put_check_row, old))
 
     def alias_target(self, alias: Check) -> Key:
-        """The node that an alias looks at, and the service on it; "" for the node alone."""
+        """The folded names of the node that an alias follows and of the service there; "" for the node alone."""
         assert alias.runs is not None
         return fold(alias.runs.alias_node or alias.node), fold(alias.runs.alias_service)
 
     def drop_check_row(self, check: Check) -> None:
-        """Remove a check and the newest text of it."""
+        """Remove a check and its newest text."""
         node, key = fold(check.node), fold(check.id)
         self._unindex_check(check, node, key)
         _drop(self.checks, node, key)
@@ -266,7 +266,7 @@ class Tables:
     # Mesh addresses
 
     def take_virtual_number(self, mesh: str) -> int:
-        """The N of a mesh name's address, the lowest free one when it has none yet."""
+        """The number in a mesh name's address; if it has none yet, the lowest free one."""
         number = self.virtual_numbers.get(mesh)
         if number is None:
             number = self._virtual_low
@@ -277,14 +277,14 @@ class Tables:
         return number
 
     def put_virtual_number(self, mesh: str, number: int) -> None:
-        """Give a mesh name this N."""
+        """Give a mesh name this number."""
         self.virtual_numbers[mesh] = number
         self._virtual_names[number] = mesh
         if self.journal.open:
             self.journal.note(partial(self.free_virtual_number, mesh))
 
     def free_virtual_number(self, mesh: str) -> None:
-        """Let the next mesh name have the N of this one."""
+        """Make the number of this mesh name free for another."""
         number = self.virtual_numbers.pop(mesh, None)
         if number is not None:
             del self._virtual_names[number]

@@ -93,7 +93,7 @@ def _looked_up(rows: Rows, op: Op) -> list[Any]:
 
 
 class _Attempt:
-    """What has to be put back if the transaction fails, beside what the tables note themselves."""
+    """What must be put back if the transaction fails, besides what the tables note themselves."""
 
     def __init__(self, rows: Rows, ops: Sequence[Op]) -> None:
         self._rows = rows
@@ -106,7 +106,7 @@ class _Attempt:
         rows.journal.begin()
 
     def undo(self) -> None:
-        """As if nothing had been tried."""
+        """Put everything back as it was before the transaction."""
         self._rows.journal.undo()
         self._rows.indexes = self._indexes
         for stirred in (self._rows.stirred_aliases, self._rows.stirred_exposures, self._rows.stirred_sessions):
@@ -114,7 +114,7 @@ class _Attempt:
         self._give_back()
 
     def keep(self) -> None:
-        """It was done."""
+        """Keep what the transaction has done."""
         rows = self._rows
         rows.journal.keep()
         self._touched |= rows.touched
