@@ -1,4 +1,4 @@
-"""What is done for agents beside answering requests: their tasks, and copies for other eyes.
+"""What is done for agents besides answering requests: their tasks, and copies for others to read.
 
 Owns the parts and their life on one engine. What each does is in its own package.
 """
@@ -35,13 +35,13 @@ class AgentDuties:
                 self._copies = Copies(engine, clock, self.neighbours)
 
     def start(self) -> None:
-        """Begin with what the state holds."""
+        """Begin, with the agents that the state holds."""
         self._tasks.start()
         if self._copies is not None:
             self._copies.start()
 
     async def stop(self) -> None:
-        """Begin no task any more, and let go of connections."""
+        """Begin no more tasks, and close connections."""
         if self._copies is not None:
             await self._copies.stop()
         if self.neighbours is not None:

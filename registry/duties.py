@@ -20,18 +20,18 @@ from registry.core.engine import Engine
 from registry.model.check import CheckDefinition
 
 LOOK_SECONDS = 0.5  # between two looks at the store and at who owns what
-SILENT_SECONDS = 3.0  # without the store for longer, what is ours may be another's by now
+SILENT_SECONDS = 3.0  # away from the store for longer, our work may have moved to another replica
 
 CheckKey = tuple[str, str]  # folded node and folded id
 
 
 class _Given(NamedTuple):
-    """What the runner was told of a check."""
+    """What the runner was told about a check."""
 
     check_id: str
     create_index: int
     definition: CheckDefinition  # as it was registered
-    proxy: str | None  # the address of the proxy that answers for it
+    proxy: str | None  # address of the proxy through which it is run
     port: int
 
 
@@ -46,10 +46,10 @@ class Duties:
         self._given: dict[Hashable, _Given] = {}  # by `CheckKey`
         self._timer: TimerHandle | None = None
         self._cut_off = False
-        self._settled: tuple[object, ...] = ()  # whom the work was divided among
+        self._settled: tuple[object, ...] = ()  # among whom the work was divided
 
     def start(self, runner: CheckRunner) -> None:
-        """Begin with what the state holds, and follow it from then on."""
+        """Run what the state holds, and follow its changes from then on."""
         self._runner = runner
         self._engine.watch_checks(self._changed)
         self._transitions.look(None)
@@ -58,7 +58,7 @@ class Duties:
             self._look_around()
 
     async def stop(self) -> None:
-        """Run nothing any more, and report nothing."""
+        """Stop running and reporting."""
         self._engine.watch_checks(None)
         if self._timer is not None:
             self._timer.cancel()
@@ -66,14 +66,14 @@ class Duties:
             await self._runner.close()
 
     def report(self, key: Hashable, result: Result) -> None:
-        """Hand a result to the engine, for the check as it was when it was begun to be run."""
+        """Pass a result to the engine, for the check as it was when the run began."""
         given = self._given.get(key)
         if given is not None:
             since = self._runner.due_at(key) if self._runner is not None else None
             self._engine.report(given.check_id, given.create_index, result.status, result.output, since)
 
     def figures(self) -> CheckFigures:
-        """What the runner has counted."""
+        """The runner's figures."""
         if self._runner is None:
             return CheckFigures()
         found = self._runner.figures()
@@ -97,7 +97,7 @@ class Duties:
                 self._look_at(key)
 
     def _look_around(self) -> None:
-        """Members come and go, and so does the store; neither is a change of a check."""
+        """Look now and then at members and store, whose coming and going is no change of a check."""
         self._timer = self._clock.call_later(LOOK_SECONDS, self._look_around)
         cut_off = self._engine.contact().silent_seconds > SILENT_SECONDS
         state = self._engine.state
@@ -134,7 +134,7 @@ class Duties:
         if given != wanted:
             self._given[key] = wanted
             if given is not None and given.create_index != wanted.create_index:
-                self._runner.stop(key)  # what is under way looks at one that is gone
+                self._runner.stop(key)  # a run under way is of a check that is gone
             elif given is not None and given.definition == runs:
                 taken_over = True  # the same check by another way
             where = runs if wanted.proxy is None else exposed(runs, wanted.proxy, wanted.port)

@@ -27,12 +27,12 @@ _SERVICE_META = {
 
 
 def identity(settings: Settings, stored: Server, *, shared: bool) -> StartServer:
-    """Who this server is: what the log says, and what the settings ask for.
+    """Who this server is, from what the log says and what the settings ask for.
 
     All replicas on a shared log are one server, so there a setting that was not given changes nothing.
 
     Raises:
-        SettingsError: `node`, the store belongs to another one.
+        SettingsError: `node`, the store belongs to another node.
     """
     if stored.node and settings.node and settings.node != stored.node:
         raise SettingsError("node", f"the store belongs to node {stored.node!r}, not to {settings.node!r}")
@@ -53,7 +53,7 @@ def identity(settings: Settings, stored: Server, *, shared: bool) -> StartServer
 
 
 def says(stored: Server, command: StartServer) -> bool:
-    """Whether the log says all of it already."""
+    """Whether the log already says exactly this."""
     return all(
         getattr(stored, name) == getattr(command, name)
         for name in ("node", "id", "datacenter", "address", "meta", "tagged_addresses", "service_meta")

@@ -1,9 +1,9 @@
 """Commands as bytes: one version byte, then MessagePack.
 
 The version is the command's level: the lowest that a program must know to apply it as it was meant. Fields are
-stored by name and defaults are left out, so a field that changes nothing for older
-programs can be added without a new level; a new kind of command, or a change of meaning, needs one. Who
-proposes keeps to the level of the state (`RaiseLevel`), which is what every member can read.
+stored by name and defaults are left out, so a field that changes nothing for older programs can be added without a
+new level; a new kind of command, or a change of meaning, needs one. Proposers keep to the level of the state
+(`RaiseLevel`), which is what every member can read.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""The agent: what an instance says of itself beyond the fields that Consul has.
+"""The agent: what an instance says about itself beyond the fields that Consul has.
 
 Owns the stored part of a record that only the agents' dialects know. The rest of it is the instance itself
 (`model/service.py`): its id, its service name (the record's type), address, port and tags (its capabilities).
@@ -25,7 +25,7 @@ DEFAULT_NAMESPACE, DEFAULT_CLUSTER = "default", "local"
 
 
 class Telemetry(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a Hive agent says about its work; `last_execution_at` is kept as sent, whatever its unit."""
+    """What a Hive agent reports about its work; `last_execution_at` is kept as sent, whatever its unit."""
 
     success_rate: float = 0.0
     avg_duration_ms: int = 0
@@ -76,17 +76,17 @@ class Agent(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
     @property
     def keeps_metadata(self) -> bool:
-        """Whether `metadata` is its own: that of records of Consul and fr0g is the instance's Meta."""
+        """Whether `metadata` is kept here. For records of Consul and fr0g, the instance's Meta takes its place."""
         return self.source not in (CONSUL, FR0G)
 
     @property
     def beats_itself(self) -> bool:
-        """Whether the server gives its signs of life: it runs here (dialects.md §4.3)."""
+        """Whether the server gives the agent's signs of life, because it runs it (dialects.md §4.3)."""
         return self.source == CODEVALD and self.state in (RUNNING, PAUSED)
 
 
 class Task(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """A piece of work that waits for its agent, or is under way. `timeout_ns` 0: the agent's own."""
+    """A piece of work that waits for its agent or is under way. A `timeout_ns` of 0 means the agent's own."""
 
     id: str
     type: str
@@ -115,5 +115,5 @@ def state_check_id(service_id: str) -> str:
 
 
 def status_check_id(service_id: str) -> str:
-    """The id of the check that keeps a reported status where there is no TTL check for it (dialects.md §8.5)."""
+    """The id of the check that holds a reported status if there is no TTL check for it (dialects.md §8.5)."""
     return STATUS_PREFIX + service_id

@@ -1,4 +1,4 @@
-"""An agent's metadata as Consul's Meta, and what a Consul client that writes Meta back means by it.
+"""An agent's metadata as Consul's Meta, and what it means when a Consul client writes that Meta back.
 
 Owns the reserved keys and the rules by which native JSON values fit into string pairs. Nothing is stored in this form:
 what an agent does not print is not lost. Source: dialects.md §8.4.
@@ -17,7 +17,7 @@ from registry.model.service import Instance
 
 SOURCE_KEY = "agent_source"
 DROPPED_KEY = "agent_meta_dropped"
-_FIELDS = ("name", "version", "namespace", "cluster", "state")  # reserved keys that set a field when they come back
+_FIELDS = ("name", "version", "namespace", "cluster", "state")  # reserved keys that set a field when written back
 _DEFAULTS = {"namespace": DEFAULT_NAMESPACE, "cluster": DEFAULT_CLUSTER}
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]")
@@ -25,7 +25,7 @@ _json = msgspec.json.Encoder(order="sorted")
 
 
 class Pair(NamedTuple):
-    """One pair of Meta and the entry of the metadata that it shows; "" for a reserved key."""
+    """One pair of Meta, and the metadata entry that it shows, "" for a reserved key."""
 
     key: str
     value: str
@@ -33,7 +33,7 @@ class Pair(NamedTuple):
 
 
 def with_shown_meta(instance: Instance) -> Instance:
-    """The instance with the Meta that its agent prints; as it is where Meta is its metadata."""
+    """The instance with the Meta that shows its agent; unchanged if Meta is all the metadata it has."""
     agent = instance.agent
     if agent is None or not agent.keeps_metadata:
         return instance
@@ -50,7 +50,7 @@ def shown_meta(service_id: str, agent: Agent) -> dict[str, str]:
 
 
 def taken_in(old: Instance, new: Instance) -> Instance:
-    """What a Consul client that registers an agent's id anew makes of it.
+    """What becomes of an agent when a Consul client registers its id anew.
 
     What it wrote back as it read it changes nothing; fields of the record that it cannot see stay.
     """
@@ -72,7 +72,7 @@ def _agent_taken_in(service_id: str, agent: Agent, meta: Mapping[str, str]) -> A
             continue
         if pair.entry:
             del metadata[pair.entry]
-        elif pair.key in _FIELDS and pair.key != "state":  # a lifecycle does not end with a missing pair
+        elif pair.key in _FIELDS and pair.key != "state":  # a missing pair does not end a lifecycle
             fields[pair.key] = _DEFAULTS.get(pair.key, "")
     for key, value in meta.items():
         known = printed.get(key)
@@ -124,14 +124,14 @@ def _fits(value: str) -> bool:
 
 
 def shown_value(value: Any) -> str:
-    """A JSON value as the string that Consul's Meta can hold; its length is not looked at."""
+    """A JSON value as a string for Consul's Meta, of any length."""
     if isinstance(value, str):
         return value
     return "" if value is None else _json.encode(value).decode()
 
 
 def shown_key(entry: str) -> str:
-    """A key of the metadata as one that Consul takes; two entries may get the same one."""
+    """A key of the metadata in a form that Consul accepts; two entries may get the same one."""
     key = _FORBIDDEN.sub("_", entry) or "_"
     if key.startswith(RESERVED_PREFIX):
         key = f"x-{key}"
@@ -145,7 +145,7 @@ def _shown_key(entry: str, taken: Mapping[str, None]) -> str:
 
 
 def _free(key: str, taken: Mapping[str, None]) -> str:
-    """The key, or with the first number behind it that nobody has."""
+    """The key; if it is taken, with the first free number appended."""
     found, number = key, 1
     while found in taken:
         number += 1

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Autopilot(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """The configuration; durations are whole nanoseconds. Nobody has written the first one: it is as old as the log."""
+    """The configuration, with durations in nanoseconds. The first one is a default that is as old as the log."""
 
     cleanup_dead_servers: bool = True
     last_contact_threshold_ns: int = 200_000_000

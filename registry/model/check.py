@@ -57,12 +57,12 @@ class CheckDefinition(Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 
     @property
     def ttl_seconds(self) -> float:
-        """The time within which a sign of life must come; 0 for a check that is not TTL."""
+        """The seconds within which a sign of life must come; 0 unless it is a TTL check."""
         return self.ttl_ns / 1e9
 
     @property
     def deregister_after_seconds(self) -> float:
-        """How long the check may be critical before its service is removed; 0 for ever."""
+        """The seconds for which the check may be critical before its service is removed; 0 for ever."""
         return self.deregister_critical_service_after_ns / 1e9
 
 

@@ -28,7 +28,7 @@ def distance_seconds(one: Coordinate, other: Coordinate) -> float:
 
 
 class NodeCoordinate(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Where a node is in one segment of the network; `node` as the update spelled it."""
+    """The coordinates of a node in one segment of the network; `node` as the update spelled it."""
 
     node: str
     segment: str

@@ -22,7 +22,7 @@ _UNITS = {
 }  # fmt: skip
 _LIMIT = 1 << 63  # of int64; a negative duration reaches it, a positive one stays below
 _LIMIT_DIGITS = 19
-_USUAL_LENGTH = 32  # longer texts are not remembered: whoever sends them could fill memory
+_USUAL_LENGTH = 32  # longer texts are not cached, since whoever sends them could fill memory
 _TERM = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^.0-9]*)")
 
 
@@ -64,7 +64,7 @@ def _term(rest: str, at: int, text: str) -> tuple[int, int]:
     whole, fraction, unit = match.groups()
     if not whole and not fraction:
         raise _invalid(text)
-    whole = whole.lstrip("0")  # any number of them may stand there
+    whole = whole.lstrip("0")  # there may be any number of them
     if len(whole) > _LIMIT_DIGITS or int(whole or "0") > _LIMIT:
         raise _invalid(text)
     if not unit:
@@ -93,7 +93,7 @@ def _invalid(text: str) -> InvalidRequest:
 
 
 def _quoted(text: str) -> str:
-    """Go's own way of quoting in this package: what is not printable ASCII as its bytes."""
+    """The text as Go's package quotes it: everything but printable ASCII as escaped bytes."""
     parts: list[str] = []
     for char in text:
         if char < " " or char >= "\x80":
@@ -130,7 +130,7 @@ def _below_a_second(value: int) -> str:
 
 
 def _decimal(value: int, unit: int) -> str:
-    """The value in this unit, without zeros at its end."""
+    """The value in this unit, without trailing zeros."""
     whole, rest = divmod(value, unit)
     digits = f"{rest:0{len(str(unit)) - 1}d}".rstrip("0")
     return f"{whole}.{digits}" if digits else str(whole)

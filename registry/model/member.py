@@ -30,7 +30,7 @@ class Member(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @staticmethod
     def decoded(about: bytes) -> "Member":
-        """The member that announced these bytes; fields that a newer program added are passed over.
+        """The member that announced these bytes; fields that a newer program has added are ignored.
 
         Raises:
             ValueError: the bytes are no member.

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Locality(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Where something runs, for routing that prefers what is near."""
+    """Where something runs, for routing that prefers what is close."""
 
     region: str = ""
     zone: str = ""

@@ -1,4 +1,4 @@
-"""A key of the KV store with what is stored under it.
+"""A key of the KV store and what is stored under it.
 
 Keys are byte strings: compared and ordered bytewise, with no structure of their own. Source: kv.md §1 and §2.
 """

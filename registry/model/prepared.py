@@ -9,7 +9,7 @@ NAME_PREFIX_MATCH = "name_prefix_match"  # the one type of template
 
 
 class FailoverTarget(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Where else to look: a datacenter or a peer."""
+    """Another place to look: a datacenter or a peer."""
 
     peer: str = ""
     datacenter: str = ""
@@ -24,7 +24,7 @@ class Failover(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class ServiceQuery(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """Which instances of which service are asked for; lists and maps that were not given are None."""
+    """Which instances of which service are wanted; lists and maps that were not given are None."""
 
     service: str = ""
     sameness_group: str = ""
@@ -40,7 +40,7 @@ class ServiceQuery(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
 
 
 class Template(Struct, frozen=True, gc=False, omit_defaults=True):
-    """How a query answers to names that are not its own; without a type it does not."""
+    """How a query answers to names other than its own; without a type it does not."""
 
     type: str = ""
     regexp: str = ""
@@ -48,7 +48,7 @@ class Template(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class PreparedQuery(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """One stored query; `id` is a lower-case UUID. One that is bound to a session goes with it."""
+    """One stored query; `id` is a lower-case UUID. A query that is bound to a session is removed with it."""
 
     id: str
     name: str = ""
@@ -62,5 +62,5 @@ class PreparedQuery(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
     @property
     def is_template(self) -> bool:
-        """Whether it answers to all names that begin with its own."""
+        """Whether it answers to every name that begins with its own."""
         return bool(self.template.type)

@@ -1,4 +1,4 @@
-"""The record: one instance as all dialects of agents mean it, computed from its row and its checks.
+"""The record: one instance as all agents' dialects see it, computed from its row and its checks.
 
 Owns what the fields of a Consul-born instance are to the other dialects, and which word its checks amount to. How a
 dialect writes it down is the dialect's. Source: dialects.md §2 and §8.
@@ -49,7 +49,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def port(self) -> int:
-        """The port, 0 when there is none."""
+        """The port, 0 if it has none."""
         return self.instance.port
 
     @property
@@ -59,27 +59,27 @@ class Record(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def source(self) -> str:
-        """The dialect that created it."""
+        """The dialect through which it was registered."""
         return self.agent.source
 
     @property
     def state(self) -> str:
-        """The word of its lifecycle, "" for one without."""
+        """Its state in the lifecycle, "" if it has no lifecycle."""
         return self.agent.state
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What it says about itself."""
+        """What it says about itself; for Consul's and fr0g's records, the instance's Meta."""
         return self.agent.metadata if self.agent.keeps_metadata else self.instance.meta or {}
 
     @property
     def name(self) -> str:
-        """The label for people; its id when it has none."""
+        """The name for people; its id if it has none."""
         return self._said("name", self.agent.name) or self.id
 
     @property
     def version(self) -> str:
-        """The version it reports, "" for none."""
+        """The version it reports, "" if none."""
         return self._said("version", self.agent.version)
 
     @property
@@ -97,12 +97,12 @@ class Record(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def status(self) -> str:
-        """One of healthy, degraded, unhealthy, unreachable: what its checks amount to."""
+        """healthy, degraded, unhealthy or unreachable, as its checks add up to."""
         return status_of(self.checks)
 
     @property
     def is_alive(self) -> bool:
-        """What CodeValdCortex calls healthy: its own agents by signs of life alone, others unless critical."""
+        """Whether CodeValdCortex calls it healthy: its own agents by signs of life alone, others unless critical."""
         if self.source != CODEVALD:
             return self.status not in (UNHEALTHY, UNREACHABLE)
         liveness = fold(liveness_id(self.instance.id))
@@ -117,7 +117,7 @@ class Record(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def status_of(checks: Iterable[Check]) -> str:
-    """The word for a set of checks: the worst counts, and silence is worse than a bad report."""
+    """The status of a set of checks: the worst one counts, and silence is worse than a bad report."""
     found = HEALTHY
     for check in checks:
         if check.status == CRITICAL:

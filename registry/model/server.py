@@ -6,7 +6,7 @@ CONSUL_SERVICE = "consul"
 
 
 class Server(Struct, frozen=True, gc=False, kw_only=True):
-    """The identity the log holds; `node` is empty before the first start.
+    """The identity that the log holds; `node` is empty before the first start.
 
     `service_meta` is that of the server's own row in the catalog, the service `consul`.
     """

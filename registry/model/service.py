@@ -23,7 +23,7 @@ class ServiceAddress(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Weights(Struct, frozen=True, gc=False, omit_defaults=True):
-    """How much of the traffic an instance wants, by its state; DNS shows them in SRV records."""
+    """The share of traffic that an instance wants, by its state; DNS shows it in SRV records."""
 
     passing: int = 1
     warning: int = 1
@@ -54,7 +54,7 @@ class Upstream(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
 
 class ExposePath(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A path a proxy serves without mesh identity, for health checks from outside."""
+    """A path that a proxy serves without mesh identity, for health checks from outside."""
 
     listener_port: int = 0
     path: str = ""
@@ -64,7 +64,7 @@ class ExposePath(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Expose(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Everything a proxy exposes."""
+    """Everything that a proxy exposes."""
 
     checks: bool = False
     paths: tuple[ExposePath, ...] | None = None
@@ -117,7 +117,7 @@ class Proxy(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
 
 class Local(Struct, frozen=True, gc=False, omit_defaults=True):
-    """That a row was written through the agent's interface, and how.
+    """Marks a row that was written through the agent's interface, and says how.
 
     `origin` is `api` or `file` (a definition of a configuration file, which a reload replaces);
     `sidecar_of` is the id of the instance whose registration made this one.
@@ -162,7 +162,7 @@ class Instance(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
     @property
     def connect_name(self) -> str:
-        """The service this instance is reached under through the mesh, or empty."""
+        """The name under which the mesh reaches this instance, or empty."""
         if self.native:
             return self.name
         if self.kind == CONNECT_PROXY and self.proxy is not None:

@@ -6,12 +6,12 @@ Source: session.md §1 and §3; api-docs/session.
 from msgspec import Struct
 
 RELEASE = "release"  # the keys that it holds are unlocked when it ends
-DELETE = "delete"  # they are deleted
-LOCK_DELAY_MAX_NS = 60 * 10**9  # of a longer one so much counts (session.md §3)
+DELETE = "delete"  # those keys are deleted
+LOCK_DELAY_MAX_NS = 60 * 10**9  # a longer delay counts as this (session.md §3)
 
 
 class ServiceCheckRef(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A check that a session names as one of a service."""
+    """A check of a service that a session depends on."""
 
     id: str
     namespace: str = ""
@@ -43,5 +43,5 @@ class Session(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
     @property
     def lock_delay_seconds(self) -> float:
-        """How long a key that it held cannot be locked after it has ended."""
+        """The seconds for which a key that it held cannot be locked after its end."""
         return max(0, min(self.lock_delay_ns, LOCK_DELAY_MAX_NS)) / 1e9

@@ -24,7 +24,7 @@ PREPARED: Topic = ("prepared", "")  # prepared queries
 EVENTS: Topic = ("events", "")  # user events; their index is no index of the log
 COORDINATES: Topic = ("coordinates", "")
 USAGE: Topic = ("usage", "")  # service and node rows; its index moves when there are more or fewer instances
-MEMBERS: Topic = ("members", "")  # the replicas, who keeps house, and the server's own identity
+MEMBERS: Topic = ("members", "")  # the replicas, the housekeeper, and the server's identity
 
 # One per name.
 SERVICE = "service"  # rows of one service name and the node rows under them: catalog/service
@@ -32,7 +32,7 @@ HEALTH = "health"  # the same and their checks: health/service
 CONNECT = "connect"  # rows reached through the mesh under a name: catalog/connect
 CONNECT_HEALTH = "connect-health"  # the same and their checks: health/connect
 NODE = "node"  # one node row and its service rows
-MISSING_NODE = "missing-node"  # a name or a prefix of an id that no node has: its coming
+MISSING_NODE = "missing-node"  # a name or a prefix of an id that no node has, until one does
 NODE_PAGE = "node-page"  # one node row, its service rows and its check rows: the interface's page
 NODE_CHECKS = "node-checks"  # check rows of one node
 SERVICE_CHECKS = "service-checks"  # check rows of one service name
@@ -44,7 +44,7 @@ SESSION = "session"  # one session, by id
 PREPARED_ONE = "prepared-query"  # one prepared query, by id
 COORDINATE = "coordinate"  # one node's
 KEY = "key"  # one key of the KV store; its bytes are the characters of the name
-KEYS_UNDER = "keys-under"  # all keys with a prefix; woken by each of them, so only prefixes that are watched are known
+KEYS_UNDER = "keys-under"  # all keys with a prefix; of these only the ones that are watched are ever touched
 
 
 def of_key(key: bytes) -> Topic:
@@ -53,10 +53,10 @@ def of_key(key: bytes) -> Topic:
 
 
 def of_prefix(prefix: bytes) -> Topic:
-    """The topic of all keys that begin so."""
+    """The topic of all keys with this prefix."""
     return (KEYS_UNDER, prefix.decode("latin-1"))
 
 
 def key_of(name: str) -> bytes:
-    """The key or prefix that the name of such a topic stands for."""
+    """The key or prefix that the name of a topic of the KV store stands for."""
     return name.encode("latin-1")

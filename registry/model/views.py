@@ -16,7 +16,7 @@ class Placed(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An instance, its node, and the checks that speak for it: the node's first, then its own."""
+    """An instance, its node, and the checks that count for it: the node's first, then its own."""
 
     node: Node
     instance: Instance
@@ -36,7 +36,7 @@ class Usage(NamedTuple):
 
 
 class NodeView(NamedTuple):
-    """A node with its instances by id and, where asked for, all its checks."""
+    """A node with its instances by id and, where they were asked for, all its checks."""
 
     node: Node
     instances: tuple[Instance, ...]

@@ -52,7 +52,7 @@ def _through(field: Field, match: Match, depth: int) -> Test:
 
 
 def _wanted(field: Field, match: Match) -> Any:
-    """What the field is compared with."""
+    """The value that the field is compared with, in the field's type."""
     if match.operator not in field.operators:
         raise _refused(f"Invalid match operator {quoted(match.operator)} for selector {_path(match)}")
     if match.operator in _PATTERN:

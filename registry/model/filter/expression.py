@@ -30,19 +30,19 @@ class Match(Struct, frozen=True):
 
 
 class Not(Struct, frozen=True):
-    """True where its operand is false."""
+    """True if its operand is false."""
 
     operand: "Expression"
 
 
 class And(Struct, frozen=True):
-    """True where all its operands are; two or more of them, decided from left to right."""
+    """True if all its operands are; there are at least two, evaluated from left to right."""
 
     operands: tuple["Expression", ...]
 
 
 class Or(Struct, frozen=True):
-    """True where one of its operands is; two or more of them, decided from left to right."""
+    """True if any of its operands is; there are at least two, evaluated from left to right."""
 
     operands: tuple["Expression", ...]
 

@@ -35,7 +35,7 @@ class _Level:
         self.outer_nots = outer_nots
 
     def next_operand(self, scanner: Scanner, found: _Found | None) -> int:
-        """Takes the operand that has been read, or not, and answers where another one begins."""
+        """Take the operand that was read, if one was; returns where the next one begins."""
         if found:
             self.terms.append(found[0])
             self.end = found[1]
@@ -47,7 +47,7 @@ class _Level:
         return NOWHERE
 
     def expression(self) -> _Found | None:
-        """All that has been read."""
+        """The expression for everything that was read."""
         self._finish_and()
         if not self.alternatives:
             return None
@@ -93,7 +93,7 @@ def _expression(scanner: Scanner, at: int) -> _Found | None:
 
 
 def _descend(scanner: Scanner, at: int, levels: list[_Level], nots: list[int]) -> int:
-    """Opens a level for each parenthesis, notes each `not`, and answers where the first term must be."""
+    """Open a level for each parenthesis and note each `not`; returns where the first term must be."""
     while True:
         negated = scanner.literal(at, "not")
         if negated != NOWHERE and (inner := scanner.spaces(negated)) != NOWHERE:
@@ -107,7 +107,7 @@ def _descend(scanner: Scanner, at: int, levels: list[_Level], nots: list[int]) -
 
 
 def _negated(scanner: Scanner, nots: list[int], outer: int, found: _Found | None) -> _Found | None:
-    """What was read, under each `not` of its own; a `not` before nothing readable is read as a word."""
+    """What was read, negated by each `not` before it; a `not` before nothing readable is read as a word."""
     while len(nots) > outer:
         place = nots.pop()
         found = (Not(found[0]), found[1]) if found else match(scanner, place)

@@ -1,4 +1,4 @@
-"""A filter made ready to run: its comparisons in a row, each with where to go when it is true and when false.
+"""A filter ready to run: its comparisons in a row, each with the next step if it is true and if it is false.
 
 Owns the order of evaluation: from left to right, no further than needed. Being flat, it takes nesting of any
 depth without recursion, and a comparison costs one call and one look-up.
@@ -38,7 +38,7 @@ def compiled(text: str, selectors: Selectors) -> Test:
     expression = parsed(text)
     if isinstance(expression, Match):
         return row_test(expression, selectors)
-    tests = [row_test(match, selectors) for match in _matches(expression)]  # in this order: the first error is told
+    tests = [row_test(match, selectors) for match in _matches(expression)]  # in order: the first error is reported
     return _run(_steps(expression, tests))
 
 
@@ -69,7 +69,7 @@ def _matches(expression: Expression) -> Iterator[Match]:
 
 
 def _steps(expression: Expression, tests: list[Test]) -> list[_Step]:
-    """The steps from the last to the first, so that where a step leads is known when it is made."""
+    """The steps, made from last to first, so that each knows where it leads."""
     steps: list[_Step] = []
     pending = [(expression, _TRUE, _FALSE)]
     while pending:

@@ -1,4 +1,4 @@
-"""Regular expressions as Go has them: RE2's language and speed, Go's words for what is wrong with one.
+"""Regular expressions as in Go: RE2's language and speed, and Go's words for errors in one.
 
 Owns the way to google-re2, which is imported when the first expression is compiled (3 MB), and keeps no cache.
 RE2 never backtracks: the time to search is linear in the text whatever the expression. A compiled one takes at
@@ -28,18 +28,18 @@ _ESCAPE = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(?P<escape>.)", re.DOTALL)
 
 
 def searcher(expression: str) -> Callable[[str], bool]:
-    """Tells of a text whether the expression matches anywhere in it.
+    """A function that tells whether the expression matches anywhere in a text.
 
     Raises:
         ValueError: the expression is none, or too large; with Go's text, `error parsing regexp: …`.
     Source: Go's regexp/syntax (accepted language and messages); common §12.3.
     """
-    search = _search(expression, captures=False)  # twice as fast, and nobody asks for groups
+    search = _search(expression, captures=False)  # twice as fast, and no groups are needed
     return lambda text: search(text.encode(errors="surrogatepass")) is not None
 
 
 def matcher(expression: str) -> Callable[[str], tuple[str, ...]]:
-    """Gives of a text the first match anywhere in it and its groups, "" for one that took no part; () for no match.
+    """A function that returns a text's first match and its groups, "" for one that took no part; () for no match.
 
     Raises:
         ValueError: as `searcher`.
@@ -72,7 +72,7 @@ def _search(expression: str, *, captures: bool) -> Callable[[bytes], Any]:
     finally:
         re2.purge()  # its cache would hold 128 expressions
     if any(escape["escape"] == "C" for escape in _ESCAPE.finditer(expression)):
-        raise ValueError(_refusal("invalid escape sequence", r"\C"))  # RE2's "one byte", which Go has not
+        raise ValueError(_refusal("invalid escape sequence", r"\C"))  # RE2's "one byte", which Go does not have
     return search
 
 

@@ -1,4 +1,4 @@
-"""The text of a filter under the parser's cursor, and the account of what the parser hoped for in vain.
+"""The text of a filter under the parser's cursor, and a record of what the parser expected in vain.
 
 Consul's parser reports the furthest place at which it got stuck, with everything it would have taken there; a
 rule that knows better than that (an unmatched parenthesis) records a fault, and faults take precedence. So each
@@ -12,7 +12,7 @@ import re
 from registry.errors import InvalidRequest
 
 NOWHERE = -1
-MAX_FAULTS = 100  # nobody reads more; Consul's parser does not live to see so many
+MAX_FAULTS = 100  # nobody reads more, and Consul's parser does not survive as many
 
 _END = "EOF"
 
@@ -57,7 +57,7 @@ class Scanner:
         return NOWHERE
 
     def run(self, at: int, characters: Characters) -> int:
-        """The end of as many characters of the class as there are, perhaps none."""
+        """The end of the longest run of the class at `at`, which may be empty."""
         end = _end(characters, self.text, at, len(self.text))
         self._expect(end, characters.name)
         return end
@@ -75,7 +75,7 @@ class Scanner:
         return False
 
     def fault(self, at: int, rule: str, message: str) -> None:
-        """Records what is wrong at `at`; the whole text is then refused, however the parser goes on."""
+        """Record a fault at `at`; the whole text is then refused, however the parser goes on."""
         if len(self._faults) < MAX_FAULTS:
             self._faults[at, rule, message] = None
 
@@ -97,7 +97,7 @@ class Scanner:
         return InvalidRequest("filter-syntax", problem="\n".join(lines))
 
     def refuse_undecodable(self) -> None:
-        """Raises the error for a text with bytes that were no UTF-8 (they have become lone surrogates)."""
+        """Raise the error for a text with bytes that are not UTF-8 (they have become lone surrogates)."""
         try:
             self.text.encode()
         except UnicodeEncodeError as failure:

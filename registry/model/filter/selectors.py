@@ -1,4 +1,4 @@
-"""What a filter can ask of a row: tables of the fields it may name, how each is got and of which type it is.
+"""What a filter can ask of a row: tables of the fields it may name, with the type of each and how to read it.
 
 Owns the types. A dialect writes its tables with the names of its wire format; the getters reach what is stored,
 so rows need not look like the wire:

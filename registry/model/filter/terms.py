@@ -1,4 +1,4 @@
-r"""The smallest statements of a filter: a selector, an operator and mostly a value.
+r"""The smallest statements of a filter: a selector, an operator and usually a value.
 
     match    := selector op value | selector emptyop | value inop selector
     op       := ws? ("==" | "!=") ws? | WS ("not" WS)? ("contains" | "matches") WS
