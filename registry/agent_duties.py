@@ -3,13 +3,13 @@
 Owns the parts and their life on one engine. What each does is in its own package.
 """
 
-import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from registry.api.dialects.optiinfra.copies import Copies
 from registry.clock import Clock
 from registry.core.engine import Engine
 from registry.events import Events
+from registry.settings import Settings
 from registry.tasks.http import HttpListener
 from registry.tasks.runner import TaskRunner
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AgentDuties:
     """Started once the state is there, stopped before the engine."""
 
-    def __init__(self, engine: Engine, clock: Clock, settings: Any, events: Events) -> None:
+    def __init__(self, engine: Engine, clock: Clock, settings: Settings, events: Events) -> None:
         self._events = events
         self._tasks = TaskRunner(engine, clock, HttpListener(), self._task_failed)
         self._copies: Copies | None = None
@@ -49,11 +49,8 @@ class AgentDuties:
         await self._tasks.stop()
 
     def _task_failed(self, agent_id: str, task_id: str, why: str, error: Exception | None) -> None:
-        """A task that was not done is the agent's affair, unless the fault is ours."""
+        """Log why a task was not done; an error of ours is logged with its traceback."""
         if error is None:
             self._events.agent.info("A task was not done", agent=agent_id, task=task_id, reason=why)
             return
-        self._events.agent.error(
-            "A task could not be done", agent=agent_id, task=task_id,
-            exception="".join(traceback.format_exception(error)).rstrip(),
-        )  # fmt: skip
+        self._events.agent.failure("A task could not be done", error, agent=agent_id, task=task_id)

@@ -8,7 +8,6 @@ import asyncio
 import random
 import secrets
 import sys
-import traceback
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -189,10 +188,7 @@ class App:
 
     def _check_failed(self, key: Hashable, error: Exception) -> None:
         """Log a fault in one of our probes with its traceback; the check is critical until a run succeeds."""
-        self.events.agent.error(
-            "A check could not be run", check=str(key),
-            exception="".join(traceback.format_exception(error)).rstrip(),
-        )  # fmt: skip
+        self.events.agent.failure("A check could not be run", error, check=str(key))
 
     def _ports(self) -> Sequence[int]:
         """The HTTP ports, that of the fr0g shape last; for workers the supervisor has reserved them.

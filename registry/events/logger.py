@@ -66,6 +66,10 @@ class EventLogger(structlog.BoundLoggerBase):
         """Say so inside an `except`, with the traceback, which only the log shows."""
         self._say(ERROR, "error", event, {**values, "exception": traceback.format_exc().rstrip()})
 
+    def failure(self, event: str, error: BaseException, **values: object) -> None:
+        """Say so outside of the `except`, with the traceback of the error that was caught there."""
+        self._say(ERROR, "error", event, {**values, "exception": "".join(traceback.format_exception(error)).rstrip()})
+
     def _say(self, level: int, method: str, event: str, values: dict[str, object]) -> None:
         if level >= self._logger.events.threshold:
             self._proxy_to_logger(method, event, **values)

@@ -1,6 +1,6 @@
 """Consul's agent configuration in JSON: which of its keys are honoured, which refuse the start, which warn.
 
-Owns what a key means for us. A key is honoured by naming it in a row of `settings.py`; the tables here
+Owns what a key means for us. A key is honoured by naming it in a row of `settings/table.py`; the tables here
 hold the rest. Reading the file and putting files together is `settings/files.py`.
 
 A key whose neglect would leave open what its author meant to close refuses the start. Any other key

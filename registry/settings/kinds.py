@@ -1,7 +1,7 @@
 """The kinds of settings: how a value comes from flags, a variable or a file, and how it is shown.
 
 Owns the shapes (one value, a list, names with values). What a text means is `settings/values.py`, the
-table of settings `settings.py`. A value that cannot be used raises ValueError with its problem.
+table of settings `settings/table.py`. A value that cannot be used raises ValueError with its problem.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Settings from where they were set: flags, environment, files, defaults, in this order.
 
 Owns precedence, the rules of `dialects.md` §7.3 for environment variables of other programs, and reading
-the files again. The rows are `settings.py`, the files `settings/files.py`. Logs nothing: what the
+the files again. The rows are `settings/table.py`, the files `settings/files.py`. Logs nothing: what the
 operator should know comes back in `Settings.notices`.
 """
 

@@ -1,7 +1,7 @@
 """What the text of a setting means: one function for each sort of value.
 
 Owns what is allowed and what is wrong with a text that is not. Each function raises ValueError with words
-that follow the name of a setting in one line. Which setting takes which sort is `settings.py`.
+that follow the name of a setting in one line. Which setting takes which sort is `settings/table.py`.
 """
 
 import ipaddress

@@ -126,7 +126,7 @@ class Supervisor:
     # Birth
 
     def _may_start(self, slot: Slot) -> bool:
-        """Start the first worker alone, to see that settings and store are good, and then the others."""
+        """Whether a worker may start: the first one alone, to see that settings and store are good, then all."""
         return not self._stopping and (self._started or slot.number == 1 or self._serves())
 
     def _serves(self) -> bool:
