@@ -56,6 +56,7 @@ def test_a_link_to_an_incomplete_environment_gives_way_and_its_target_is_not_wri
     done = install(tree, PYTHON=str(stub))
 
     assert done.returncode == 3
+    assert f".venv was a link to {target}" in done.stdout
     assert "makes -m venv --clear .venv" in done.stdout
     assert not (tree / ".venv").is_symlink()
     assert [str(one.relative_to(target)) for one in sorted(target.rglob("*"))] == ["bin", "bin/python"]
