@@ -125,7 +125,7 @@ class Writes:
         record = Record(encoded(command), deadlines.arms_of(self.state, command), condition)
         return self.proposals.add(command, record, keys)
 
-    def submit(self, command: Command, condition: Condition | Tenure | None = None) -> "Proposal | None":
+    def submit(self, command: Command, condition: Condition | Tenure | None = None) -> Proposal | None:
         """Propose without waiting. No caller asked for it, so a failure is told to the observer only."""
         try:
             proposal = self.enqueue(command, condition=condition)

@@ -1,4 +1,4 @@
-"""The checks by which Consul's clients see an agent: that it lives, what it reports, and its lifecycle.
+"""The checks by which Consul's clients see an agent: whether it lives, what it reports, and its lifecycle.
 
 Owns which checks a sign of life refreshes and what each of them says. Commands about agents are `state/agents.py`.
 Source: dialects.md §2.2, §8.3, §8.5 and M-27.
@@ -22,7 +22,7 @@ from registry.model.service import Instance, Local
 from registry.state.local_checks import is_ttl, take_result, write_local_check
 from registry.state.rows import Rows
 
-UNTOLD = Agent()  # that of an instance which only Consul's clients have spoken of
+UNTOLD = Agent()  # stands for the agent of an instance that only Consul's clients have written
 
 _STATE_STATUS = {CREATED: WARNING, RUNNING: PASSING, PAUSED: WARNING, STOPPED: CRITICAL, FAILED: CRITICAL}
 
@@ -33,7 +33,7 @@ def instance_checks(rows: Rows, instance: Instance) -> dict[str, Check]:
 
 
 def liveness_check(instance: Instance, status: str) -> Check:
-    """The TTL check that every agent has from birth (dialects.md §2.2)."""
+    """The TTL check that every agent is registered with (dialects.md §2.2)."""
     agent = instance.agent
     assert agent is not None
     runs = CheckDefinition(ttl_ns=agent.ttl_ns, deregister_critical_service_after_ns=agent.remove_after_ns)
@@ -44,13 +44,13 @@ def liveness_check(instance: Instance, status: str) -> Check:
 
 
 def missing_liveness(rows: Rows, instance: Instance) -> bool:
-    """Whether the agent has a check of liveness from birth and somebody has removed it."""
+    """Whether the agent was registered with a liveness check that someone has removed since."""
     born_with_one = bool((instance.agent or UNTOLD).ttl_ns)
     return born_with_one and fold(liveness_id(instance.id)) not in rows.checks.get(fold(instance.node), {})
 
 
 def beaten_checks(rows: Rows, instance: Instance) -> list[Check]:
-    """The checks that a sign of life refreshes: the one of liveness, else every TTL check of a Consul instance."""
+    """The checks that a sign of life refreshes: the liveness check, or else every TTL check of a Consul instance."""
     checks = instance_checks(rows, instance)
     liveness = checks.get(fold(liveness_id(instance.id)))
     if liveness is not None and is_ttl(liveness):
@@ -61,14 +61,14 @@ def beaten_checks(rows: Rows, instance: Instance) -> list[Check]:
 
 
 def reported(check: Check, status: str) -> str:
-    """The status that a sign of life gives a check: what it says, else what the check had; silence is over."""
+    """The status that a sign of life gives a check: the reported one, or else its own unless that was for silence."""
     return status or (PASSING if check.expired else check.status)
 
 
 def hear(rows: Rows, index: int, time: float, instance: Instance, status: str) -> list[Check]:
-    """Give the checks that a sign of life refreshes what it says; those checks.
+    """Give the checks that a sign of life refreshes the reported status; returns those checks.
 
-    That an agent is unwell is no reason to remove it, as it would be for Consul: only silence is (dialects.md §2.3).
+    An agent is removed only for its silence, and not for being critical as in Consul (dialects.md §2.3).
     """
     beaten, counts = beaten_checks(rows, instance), not (instance.agent or UNTOLD).ttl_ns
     for check in beaten:
@@ -77,7 +77,7 @@ def hear(rows: Rows, index: int, time: float, instance: Instance, status: str) -
 
 
 def keep_status(rows: Rows, index: int, time: float, instance: Instance, status: str) -> None:
-    """Hold the reported status where no TTL check can; nothing is held while it is passing."""
+    """Hold a reported status in a check of its own, where no TTL check can; removed when it is passing."""
     check_id = status_check_id(instance.id)
     kept = instance_checks(rows, instance).get(fold(check_id))
     if status == PASSING and kept is not None:
@@ -89,7 +89,7 @@ def keep_status(rows: Rows, index: int, time: float, instance: Instance, status:
 
 
 def show_state(rows: Rows, index: int, time: float, instance: Instance) -> None:
-    """The check by which Consul's clients see a lifecycle (dialects.md §8.3)."""
+    """Write the check by which Consul's clients see a lifecycle (dialects.md §8.3)."""
     state = (instance.agent or UNTOLD).state
     if not state:
         return

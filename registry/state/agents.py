@@ -1,8 +1,8 @@
 """Commands about agents: registration, signs of life, lifecycle, removal and return.
 
-Owns what each changes and what a lifecycle allows; their checks are `state/agent_checks.py`. An agent is an instance of
-our own node with a part that Consul does not show (`model/agent.py`); its checks and its Meta are what Consul's clients
-see of it. Source: dialects.md §2, §4.3, §8.5 and §9.
+Owns what each of them changes and what a lifecycle allows; checks of agents are `state/agent_checks.py`. An agent is an
+instance of our own node with a part that Consul does not show (`model/agent.py`). Consul's clients see its checks and
+its Meta. Source: dialects.md §2, §4.3, §8.5 and §9.
 """
 
 from msgspec.structs import replace
@@ -45,10 +45,10 @@ _MOVES: dict[str, tuple[frozenset[str], str]] = {
 
 
 def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) -> None:
-    """Write an agent and its checks, or nothing of it.
+    """Write an agent and its checks, or none of them.
 
     Raises:
-        TooManyRequests: `agent-limit`, as many of its source as may be are there and not stopped.
+        TooManyRequests: `agent-limit`, the most agents of its source that may run are there already.
     """
     service, old = command.service, rows.local_service(command.service.id)
     assert service.agent is not None
@@ -75,11 +75,11 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
 
 
 def _as_before(service: Instance, old: Instance | None) -> Instance:
-    """What a registration of a known id leaves as it was: its source, its age, and what it did not speak of."""
+    """The instance, with what registering a known id again leaves as it was: source, age, and all that is not given."""
     if old is None or service.agent is None:
         return service
     before, agent = old.agent or UNTOLD, service.agent
-    if not agent.keeps_metadata:  # its Meta is all it says, and it replaces, as a Consul client does
+    if not agent.keeps_metadata:  # its Meta is all its metadata, and is replaced as by a Consul client
         return taken_in(replace(old, agent=before), service)
     if not before.keeps_metadata:
         meta = _merged_meta(old.meta or {}, agent.metadata)
@@ -95,7 +95,7 @@ def _as_before(service: Instance, old: Instance | None) -> Instance:
 
 
 def _dead_twins(rows: Rows, service: Instance) -> list[Instance]:
-    """Unreachable agents of the same type, name and address: earlier runs of the same program."""
+    """Unreachable agents of the same type, name and address, taken to be earlier runs of the same program."""
     wanted = (service.name, service.address, service.port, service.agent and service.agent.name)
     name, node = fold(service.name), fold(rows.server.node)
     critical = rows.checks_by_status.get(CRITICAL, {}).values()  # fewer than all of the type, and mostly none
@@ -112,7 +112,7 @@ def _dead_twins(rows: Rows, service: Instance) -> list[Instance]:
 
 
 def update_agent(rows: Rows, index: int, time: float, command: UpdateAgent) -> None:
-    """Take a sign of life and what came with it; one that was removed not too long ago comes back.
+    """Take a sign of life and what came with it; an agent that was removed not too long ago comes back.
 
     Raises:
         NotFound: `agent`, no local instance has this exact id, and none that a beat could bring back.
@@ -134,7 +134,7 @@ def update_agent(rows: Rows, index: int, time: float, command: UpdateAgent) -> N
 
 
 def update_unchanged(rows: Rows, command: UpdateAgent) -> bool:
-    """Whether the sign of life would change nothing but its deadlines."""
+    """Whether the sign of life would change nothing but deadlines."""
     instance = rows.local_service(command.service_id)
     if instance is None or missing_liveness(rows, instance) or with_news(instance, command) != instance:
         return False
@@ -167,7 +167,7 @@ def with_news(instance: Instance, news: UpdateAgent) -> Instance:
 
 
 def _merged_meta(meta: dict[str, str], metadata: dict[str, object]) -> dict[str, str]:
-    """Meta of a Consul-born record with what an agent adds, as far as Consul's limits allow it."""
+    """The Meta of a record from Consul with what an agent adds, as far as Consul's limits allow."""
     merged = dict(meta)
     for entry in sorted(metadata):
         key, value = shown_key(entry), shown_value(metadata[entry])
@@ -182,7 +182,7 @@ def _merged_meta(meta: dict[str, str], metadata: dict[str, object]) -> dict[str,
 
 
 def move_agent(rows: Rows, index: int, time: float, command: MoveAgent) -> None:
-    """Take an agent to another state. Stopping what is stopped changes nothing.
+    """Take an agent to another state. Stopping one that is stopped changes nothing.
 
     Raises:
         NotFound: `agent`; Conflict: `agent-state`, the verb cannot be used in this state.
@@ -205,14 +205,14 @@ def move_agent(rows: Rows, index: int, time: float, command: MoveAgent) -> None:
 
 
 def move_unchanged(rows: Rows, command: MoveAgent) -> bool:
-    """Whether the agent is stopped already and is to be."""
+    """Whether the command stops an agent that is stopped already."""
     instance = rows.local_service(command.service_id)
     state = (instance.agent or UNTOLD).state if instance is not None else ""
     return command.verb == "stop" and state == STOPPED
 
 
 def next_state(instance: Instance, verb: str) -> str | None:
-    """Where the verb leads from the state an agent is in; None when it may not be used there."""
+    """The state that the verb leads to from the agent's present one; None if it is not allowed there."""
     allowed, state = _MOVES[verb]
     return state if (instance.agent or UNTOLD).state in allowed else None
 
@@ -234,7 +234,7 @@ def remove_agent(rows: Rows, index: int, time: float, command: RemoveAgent) -> N
 
 
 def _revived(rows: Rows, index: int, time: float, service_id: str) -> Instance:
-    """Write an agent anew as it was, alive.
+    """Write an agent again as it was, and alive.
 
     Raises:
         NotFound: `agent`.

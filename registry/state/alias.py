@@ -1,4 +1,4 @@
-"""Alias checks: each has the status of another service's checks, from the command that changes those on.
+"""Alias checks: each has the status of another service's checks, updated by the command that changes those.
 
 Owns what an alias says and when it is looked at again. No replica runs them: they are part of the state, so all
 agree on them, and a registration is answered with its aliases evaluated. Source: agent.md §8.6.
@@ -15,7 +15,7 @@ NO_CHECKS = "No checks found."
 
 
 def settle(rows: Rows, index: int, time: float) -> None:
-    """Look again at every alias whose target the command has stirred, and at those that follow these.
+    """Evaluate every alias whose target the command has stirred, and then those that follow these.
 
     Aliases that follow each other in a circle are given up after as many rounds as there are aliases.
     """
@@ -32,7 +32,7 @@ def settle(rows: Rows, index: int, time: float) -> None:
 
 
 def _verdict(rows: Rows, alias: Check) -> tuple[str, str]:
-    """Status and output of an alias, as the checks of its target are now."""
+    """The status and output of an alias, from the present checks of its target."""
     node, service = rows.alias_target(alias)
     assert alias.runs is not None
     if node not in rows.node_rows:

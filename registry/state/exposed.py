@@ -18,9 +18,9 @@ HIGHEST_PORT = 21755
 
 
 def settle(rows: Rows, index: int) -> None:
-    """Give the checks of every service that the command has stirred the ports they are to have, the lowest free ones.
+    """Give or take the ports of the checks of every service that the command has stirred, lowest free port first.
 
-    A check that gets none, since none is left, is looked at directly.
+    A check for which no port is left is run directly.
     """
     for service_id in sorted(rows.stirred_exposures):
         exposing = exposing_proxy(rows, service_id) is not None
@@ -34,7 +34,7 @@ def settle(rows: Rows, index: int) -> None:
 
 
 def exposing_proxy(rows: Rows, service_id: str) -> Instance | None:
-    """The proxy that answers for the checks of a local service; of several the one with the first id."""
+    """The proxy that answers for the checks of a local service; if there are several, the one with the first id."""
     places = rows.exposers.get(service_id)
     if not places:
         return None

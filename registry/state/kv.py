@@ -15,7 +15,7 @@ from registry.state.tables import Tables
 
 
 def change_key(tables: Tables, index: int, time: float, command: ChangeKey) -> bool:
-    """Carry out one operation; whether it took place.
+    """Carry out one operation; returns whether it took place.
 
     Raises:
         InvalidRequest: `session-missing`, `session-invalid`.
@@ -29,11 +29,11 @@ def change_key(tables: Tables, index: int, time: float, command: ChangeKey) -> b
 
 
 def foregone(tables: Tables, command: ChangeKey) -> bool | None:
-    """The result of an operation that, carried out now, would change nothing; None if it might change something."""
+    """The result of an operation that would change nothing now; None if it might change something."""
     op = command.op
     if op.verb == "delete-tree":
         return None if tables.kv.any_under(op.key) else True
-    if op.key in tables.kv.delays:  # which may have passed meanwhile: the log knows the time
+    if op.key in tables.kv.delays:  # the delay may have passed: the log knows the time
         return None
     try:
         after = _after(tables, 0.0, op)
@@ -45,7 +45,7 @@ def foregone(tables: Tables, command: ChangeKey) -> bool | None:
 
 
 def carry_out(tables: Tables, index: int, time: float, op: KeyOp) -> Pair | None:
-    """Carry out a writing operation and return the pair as it is then; None for one that is not there.
+    """Carry out a writing operation and return the pair as it is then, or None if there is none.
 
     Raises:
         Conflict: `key-stale`, `key-held`, `key-not-held`, `key-lock-delay`: it does not take place.
@@ -70,7 +70,7 @@ def carry_out(tables: Tables, index: int, time: float, op: KeyOp) -> Pair | None
 
 
 def look_up(tables: Tables, op: KeyOp) -> list[Pair]:
-    """What a reading operation of a transaction finds; the checks among them find the pair they are about.
+    """The pairs that a reading operation of a transaction finds; a check finds the pair that it is about.
 
     Raises:
         NotFound: `key-missing`. Conflict: `key-exists`, `key-index`, `key-session`: a check does not hold.
@@ -95,7 +95,7 @@ def look_up(tables: Tables, op: KeyOp) -> list[Pair]:
 
 
 def release(tables: Tables, index: int, key: bytes) -> None:
-    """Unlock a key whose session has ended; all else of it stays."""
+    """Unlock a key whose session has ended, and change nothing else about it."""
     kv = tables.kv
     kv.put(replace(kv.pairs[key], session="", modify_index=index))
     kv.rise(index)
@@ -118,7 +118,7 @@ def _delete_tree(kv: KeyTable, index: int, time: float, prefix: bytes) -> None:
 
 
 def _after(tables: Tables, time: float, op: KeyOp) -> Pair | None:
-    """The pair after an operation on one key: the very one there is where that changes nothing."""
+    """The pair after an operation on one key; the same object if nothing changes."""
     old: Pair | None = tables.kv.pairs.get(op.key)
     if op.verb in ("delete", "delete-cas"):
         if op.verb == "delete-cas" and old is not None and old.modify_index != op.index:
@@ -148,7 +148,7 @@ def _after(tables: Tables, time: float, op: KeyOp) -> Pair | None:
 
 
 def _locked(tables: Tables, time: float, op: KeyOp, old: Pair | None) -> tuple[str, int]:
-    """The holder and the lock index that locking gives; ids are compared as they were typed."""
+    """The holder and the lock index after locking; session ids are compared exactly."""
     if tables.kv.delays.get(op.key, 0.0) > time:
         raise Conflict("key-lock-delay", key=op.key)
     if not op.session:

@@ -1,6 +1,6 @@
-"""Reads of records: instances as the agents' dialects see them, in the order in which they came.
+"""Reads of records: instances as the agents' dialects see them, in the order of their registration.
 
-Proxies and gateways, and the server's own service, are none. Source: dialects.md §1.10, §8.6 and M-1.
+Proxies, gateways and the server's own service are not records. Source: dialects.md §1.10, §8.6 and M-1.
 """
 
 from collections.abc import Iterable
@@ -49,16 +49,16 @@ class Records(Queries):
         return self._ordered(one for one in rows.values() if one.name == name)
 
     def is_buried(self, record_id: str) -> bool:
-        """Whether a beat could bring back an agent of this id, as far as the newest entry tells the time."""
+        """Whether a beat could bring back an agent with this id, at the time of the newest entry."""
         return buried(self, self.time, record_id) is not None
 
     def tasks_under_way(self, record_id: str) -> list[Task]:
-        """The tasks that an agent of ours works at."""
+        """The tasks that a local agent works on."""
         instance = self.local_service(record_id)
         return under_way(self, instance) if instance is not None else []
 
     def queues(self) -> list[tuple[Instance, list[Task]]]:
-        """Every agent that has tasks, with those that are under way."""
+        """Every local agent that has tasks, with those that are under way."""
         node = fold(self.server.node)
         found = ((self.instances.get(node, {}).get(key), key) for key in sorted(self.tasks))
         return [(one, under_way(self, one)) for one, _ in found if one is not None]

@@ -1,7 +1,7 @@
-"""Commands about the tasks of agents: what a queue takes, and what its agent works at.
+"""Commands about the tasks of agents: what a queue accepts, and what its agent works on.
 
-Owns the order of a queue, first come first served, and how much of it is under way: that follows from the queue and
-the lifecycle, so that nothing has to be written when a task is begun. Source: dialects.md §4.2 to §4.4.
+Owns the order of a queue, which is first come, first served, and how much of it is under way. That follows from the
+queue and the lifecycle, so that nothing has to be written when a task begins. Source: dialects.md §4.2 to §4.4.
 """
 
 from itertools import islice
@@ -23,7 +23,8 @@ def submit_task(rows: Rows, index: int, time: float, command: SubmitTask) -> Non
     """Put a task at the end of its agent's queue.
 
     Raises:
-        NotFound: `agent`. Conflict: `agent-no-tasks`, it is none that takes tasks; `agent-stopped`.
+        NotFound: `agent`.
+        Conflict: `agent-no-tasks`, it is not an agent that takes tasks; `agent-stopped`.
         TooManyRequests: `task-queue`, the queue is full.
     """
     instance = rows.local_service(command.service_id)
@@ -43,7 +44,7 @@ def submit_task(rows: Rows, index: int, time: float, command: SubmitTask) -> Non
 
 
 def finish_task(rows: Rows, index: int, time: float, command: FinishTask) -> None:
-    """Take a task out of its queue and count it; void when it is not there."""
+    """Take a task out of its queue and count it. Without effect if it is not there."""
     key = fold(command.service_id)
     queue = rows.tasks.get(key, {})
     if queue.pop(command.task_id, None) is None:
@@ -59,7 +60,7 @@ def finish_task(rows: Rows, index: int, time: float, command: FinishTask) -> Non
 
 
 def under_way(rows: Rows, instance: Instance) -> list[Task]:
-    """The tasks that an agent works at: the first ones of its queue, while it runs."""
+    """The tasks that an agent works on: the first ones in its queue, while it runs."""
     agent = instance.agent or UNTOLD
     if agent.state not in ("", RUNNING):
         return []

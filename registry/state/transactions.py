@@ -1,4 +1,4 @@
-"""Transactions: several operations in their order, each seeing what those before it did, all of them or none.
+"""Transactions: several operations in order, each seeing what those before it did, and all of them or none.
 
 Owns the run and the way back. What an operation on a key means is `state/kv.py`, on a row `state/row_ops.py`.
 Source: txn.md §3 to §5.
@@ -24,7 +24,7 @@ def writes(op: Op) -> bool:
 
 
 def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Any]:
-    """Carry out all operations and return the rows they give, values of keys only where they were asked for.
+    """Carry out all operations and return the rows they yield; values of keys only if they were asked for.
 
     Raises:
         Conflict: `transaction`: some of them fail; `errors` holds (position, error) of each. Nothing has changed.
@@ -48,7 +48,7 @@ def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Any
 
 
 def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Any]:
-    """The rows that a transaction of reading operations finds.
+    """The rows that a transaction of only reading operations finds.
 
     Raises:
         Conflict: as `transact`.
@@ -66,7 +66,7 @@ def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Any]:
 
 
 def _delayed(rows: Rows, time: float, ops: Sequence[Op]) -> tuple[tuple[int, RequestError], ...]:
-    """Locks that cannot be had yet, which is found before anything is tried."""
+    """Refuse locks that cannot be taken yet, before anything is tried."""
     return tuple(
         (position, Conflict("key-lock-delay", key=op.key))
         for position, op in enumerate(ops)
