@@ -5,7 +5,6 @@ Source: txn.md §3 to §5.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -13,9 +12,12 @@ from registry.commands import KeyOp, Transact
 from registry.commands.keys import WRITE_VERBS
 from registry.commands.transaction import Op
 from registry.errors import Conflict, RequestError
+from registry.model.pair import Pair
 from registry.state import kv, sessions
-from registry.state.row_ops import carry_out_row_op, look_up_row
+from registry.state.row_ops import Row, carry_out_row_op, look_up_row
 from registry.state.rows import Rows
+
+Found = Pair | Row  # what an operation yields
 
 
 def writes(op: Op) -> bool:
@@ -23,7 +25,7 @@ def writes(op: Op) -> bool:
     return op.verb in WRITE_VERBS if isinstance(op, KeyOp) else op.verb != "get"
 
 
-def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Any]:
+def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Found]:
     """Carry out all operations and return the rows they yield; values of keys only if they were asked for.
 
     Raises:
@@ -33,7 +35,7 @@ def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Any
     if delayed := _delayed(rows, time, command.ops):
         raise Conflict("transaction", errors=delayed)
     attempt = _Attempt(rows, command.ops)
-    found: list[Any] = []
+    found: list[Found] = []
     failed: list[tuple[int, RequestError]] = []
     for position, op in enumerate(command.ops):
         try:
@@ -47,13 +49,13 @@ def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Any
     return found
 
 
-def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Any]:
+def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Found]:
     """The rows that a transaction of only reading operations finds.
 
     Raises:
         Conflict: as `transact`.
     """
-    found: list[Any] = []
+    found: list[Found] = []
     failed: list[tuple[int, RequestError]] = []
     for position, op in enumerate(ops):
         try:
@@ -66,7 +68,7 @@ def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Any]:
 
 
 def _delayed(rows: Rows, time: float, ops: Sequence[Op]) -> tuple[tuple[int, RequestError], ...]:
-    """Refuse locks that cannot be taken yet, before anything is tried."""
+    """The errors of locks that cannot be taken yet, which are found before anything is tried."""
     return tuple(
         (position, Conflict("key-lock-delay", key=op.key))
         for position, op in enumerate(ops)
@@ -74,7 +76,7 @@ def _delayed(rows: Rows, time: float, ops: Sequence[Op]) -> tuple[tuple[int, Req
     )
 
 
-def _carried_out(rows: Rows, index: int, time: float, op: Op) -> list[Any]:
+def _carried_out(rows: Rows, index: int, time: float, op: Op) -> Sequence[Found]:
     if not writes(op):
         return _looked_up(rows, op)
     if isinstance(op, KeyOp):
@@ -85,7 +87,7 @@ def _carried_out(rows: Rows, index: int, time: float, op: Op) -> list[Any]:
     return found
 
 
-def _looked_up(rows: Rows, op: Op) -> list[Any]:
+def _looked_up(rows: Rows, op: Op) -> Sequence[Found]:
     if not isinstance(op, KeyOp):
         return look_up_row(rows, op)
     found = kv.look_up(rows, op)
