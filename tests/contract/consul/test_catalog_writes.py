@@ -47,6 +47,14 @@ async def test_a_body_that_cannot_be_read_is_a_400(consul: Client, body: bytes, 
         assert (await consul.put(DEREGISTER, body)).text == DECODE + text
 
 
+async def test_the_output_size_of_a_definition_cannot_be_negative(consul: Client) -> None:
+    body = {"Node": "n", "Address": "a", "Check": {"Name": "c", "Definition": {"OutputMaxSize": -1}}}
+    answer = await consul.put(REGISTER, json.dumps(body).encode())
+    assert (answer.status, answer.text[: len(DECODE)]) == (400, DECODE)
+    assert "json: cannot unmarshal number -1 into Go struct field" in answer.text
+    assert answer.text.endswith("of type uint")
+
+
 @pytest.mark.parametrize(
     "body",
     [

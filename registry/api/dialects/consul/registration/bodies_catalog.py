@@ -41,10 +41,11 @@ class DefinitionBody(Body):
     """`Definition` of a check; durations end up as nanoseconds."""
 
     GO_NAME: ClassVar = "HealthCheckDefinition"
+    GO_TYPES: ClassVar = {"output_max_size": "uint"}
     LENIENT: ClassVar = True
 
     interval: Duration = None
-    output_max_size: Int = 0
+    output_max_size: Unsigned = 0
     timeout: Duration = None
     deregister_critical_service_after: Duration = None
     http: str = ""
