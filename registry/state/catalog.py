@@ -104,7 +104,7 @@ def unchanged(rows: Rows, command: Register) -> bool:
             return False
     for check in command.checks:
         stored = rows.checks.get(key, {}).get(fold(check.id))
-        if stored is None or not same_check(_with_service(rows, check), stored):
+        if stored is None or not same_check(with_service(rows, check), stored):
             return False
     return True
 
@@ -211,7 +211,7 @@ def put_instance(rows: Rows, index: int, service: Instance) -> None:
         rows.write_instance(index, taken_in(old, replace(service, local=old.local)))
 
 
-def _with_service(rows: Rows, check: Check) -> Check:
+def with_service(rows: Rows, check: Check) -> Check:
     """The check with the name and tags of its instance, whatever was sent with it."""
     if not check.service_id:
         return check
@@ -223,7 +223,7 @@ def _with_service(rows: Rows, check: Check) -> Check:
 
 def put_check(rows: Rows, index: int, time: float, check: Check) -> None:
     """Write a check, whose node and instance exist, unless the catalog would see no change."""
-    new = _with_service(rows, check)
+    new = with_service(rows, check)
     old = rows.checks.get(fold(new.node), {}).get(fold(new.id))
     if old is None:
         rows.write_check(index, new)

@@ -11,7 +11,7 @@ from registry.errors import InvalidRequest, NotFound
 from registry.model.check import ALIAS, CRITICAL, Check
 from registry.model.names import fold
 from registry.model.service import Instance, Local
-from registry.state.catalog import critical_since, same_check
+from registry.state.catalog import critical_since, same_check, with_service
 from registry.state.members import check_item, owner
 from registry.state.rows import Rows
 from registry.state.server import restore_own_rows
@@ -173,6 +173,8 @@ def take_result(
 ) -> None:  # fmt: skip
     """Give a check a status and an output, and note since when it is critical. Without effect if all is unchanged.
 
+    A row that is written has the name and the tags that its instance has by now (catalog.md §1.4).
+
     Args:
         time: the log's, in Unix seconds.
         expired: the status comes from a missing sign of life.
@@ -180,7 +182,7 @@ def take_result(
     """
     hidden = {"expired": expired, **critical_since(old, status if counts else "", index, time)}
     if (old.status, old.output) != (status, output):
-        rows.write_check(index, replace(old, status=status, output=output, **hidden))
+        rows.write_check(index, with_service(rows, replace(old, status=status, output=output, **hidden)))
         rows.outputs.pop((fold(old.node), fold(old.id)), None)
     elif (new := replace(old, **hidden)) != old:
         rows.write_check_quietly(new)

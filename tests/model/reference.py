@@ -337,7 +337,11 @@ class Reference:
         same = (old["status"], old["output"]) == (status, output)
         since = (old["since"] or index) if status == "critical" else 0
         modify = old["modify"] if same else index
-        after.checks[key] = {**old, "status": status, "output": output, "since": since, "modify": modify}
+        new = {**old, "status": status, "output": output, "since": since, "modify": modify}
+        owner = after.services.get((key[0], old["service_id"].lower()))
+        if not same and owner is not None:
+            new.update(service_name=owner["name"], service_tags=owner["tags"])
+        after.checks[key] = new
         self._commit(index, after)
 
     def _reap(self, index: int, command: Reap) -> None:

@@ -39,6 +39,16 @@ def test_a_check_takes_node_name_and_tags_from_where_it_belongs(world: World) ->
     assert (found.node, found.service_name, found.service_tags, found.status) == (HERE, "web", ("a",), CRITICAL)
 
 
+def test_a_result_gives_a_check_the_name_and_tags_that_its_service_has_by_now(world: World) -> None:
+    world.apply(register_local("web", service_id="web1", tags=("a",)))
+    world.apply(register_ttl(service_id="web1"))
+    world.apply(register_local("api", service_id="web1", tags=("b",)))
+    assert (stored(world).service_name, stored(world).service_tags) == ("web", ("a",))
+    touched = world.apply(UpdateCheck("ttl", PASSING, "fine"))
+    assert (stored(world).service_name, stored(world).service_tags) == ("api", ("b",))
+    assert {(topics.SERVICE_CHECKS, "web"), (topics.SERVICE_CHECKS, "api")} <= set(touched)
+
+
 @pytest.mark.parametrize("service_id", ["gone", "WEB1"])
 def test_a_check_of_an_unknown_service_is_refused(world: World, service_id: str) -> None:
     world.apply(register_local("web", service_id="web1"))
