@@ -154,3 +154,12 @@ TAKEN: list[dict[str, Any]] = [
 async def test_what_may_look_odd_is_taken(consul: Client, body: dict[str, Any]) -> None:
     assert await told(consul, REGISTER, {"Name": "w", **body}) == (200, "")
     assert len(await services(consul)) == (2 if "SidecarService" in json.dumps(body) else 1)
+
+
+async def test_of_checks_with_one_id_the_last_one_counts(consul: Client) -> None:
+    twice = [{"CheckID": "c", "TTL": "1h", "Status": "passing"}, {"CheckID": "c", "TTL": "2h", "Status": "warning"}]
+    assert await told(consul, REGISTER, {"Name": "w", "Checks": twice}) == (200, "")
+    assert await checks(consul) == {"c": ("w", "warning", "")}
+    index = (await consul.get("/v1/health/service/w")).headers["x-consul-index"]
+    assert await told(consul, REGISTER + "?replace-existing-checks", {"Name": "w", "Checks": twice}) == (200, "")
+    assert (await consul.get("/v1/health/service/w")).headers["x-consul-index"] == index

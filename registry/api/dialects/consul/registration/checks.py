@@ -11,12 +11,15 @@ from registry.api.dialects.consul.registration.bodies import CheckBody, CheckFie
 from registry.api.dialects.consul.registration.validation import refuse_invalid_check, refuse_unrunnable
 from registry.model import duration
 from registry.model.check import CRITICAL, Check, CheckDefinition
+from registry.model.names import fold
 
 
 def service_checks(
     sent: Sequence[CheckBody], service_id: str, service_name: str, *, scripts: bool
 ) -> tuple[Check, ...]:
     """The checks of a service, whose rules have been looked at, in the order that numbers them.
+
+    Of several with one id the last one counts, its first status included.
 
     Raises:
         InvalidRequest: `scripts-disabled`, `os-service`.
@@ -25,25 +28,24 @@ def service_checks(
         return ()
     default_id = f"service:{service_id}"
     default_name = f"Service '{service_name}' check"
-    checks = []
+    checks: dict[str, Check] = {}
     for number, body in enumerate(sent, 1):
         refuse_unrunnable(body, scripts=scripts)
         runs = check_definition(body)
-        checks.append(
-            Check(
-                node="",
-                id=body.check_id or (default_id if len(sent) == 1 else f"{default_id}:{number}"),
-                name=body.name or default_name,
-                status=body.status or CRITICAL,
-                notes=body.notes,
-                service_id=service_id,
-                type=check_type(runs),
-                interval=duration.text(body.interval) if body.interval else "",
-                timeout=duration.text(body.timeout) if body.timeout else "",
-                runs=runs,
-            )
+        check_id = body.check_id or (default_id if len(sent) == 1 else f"{default_id}:{number}")
+        checks[fold(check_id)] = Check(
+            node="",
+            id=check_id,
+            name=body.name or default_name,
+            status=body.status or CRITICAL,
+            notes=body.notes,
+            service_id=service_id,
+            type=check_type(runs),
+            interval=duration.text(body.interval) if body.interval else "",
+            timeout=duration.text(body.timeout) if body.timeout else "",
+            runs=runs,
         )
-    return tuple(checks)
+    return tuple(checks.values())
 
 
 def check_registration(body: CheckRegistration, *, scripts: bool) -> Check:
