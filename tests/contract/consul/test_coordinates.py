@@ -135,6 +135,23 @@ async def test_lists_are_ordered_by_distance_and_the_unknown_come_last(consul: C
         assert await near(consul, f"/v1/catalog/service/web?near={unknown}") == ["n1", "n2", "n3", "n4"]
 
 
+@pytest.mark.parametrize("target", ["catalog/nodes", "catalog/service/web", "health/service/web", "health/checks/web"])
+async def test_a_list_that_was_asked_for_before_has_the_order_of_today(consul: Client, target: str) -> None:
+    async def order() -> list[str]:
+        rows = (await consul.get(f"/v1/{target}?near=n1")).json
+        names = [one["Node"] if isinstance(one["Node"], str) else one["Node"]["Node"] for one in rows]
+        return [name for name in names if name.startswith("n")]
+
+    for name in ("n1", "n2", "n3"):
+        await consul.register(name, Service={"Service": "web"}, Check={"Name": "c", "ServiceID": "web"})
+    assert await order() == await order() == ["n1", "n2", "n3"]
+    for name, at in (("n1", 0.0), ("n2", 0.2), ("n3", 0.1)):
+        await say(consul, name, at=at)
+    assert await order() == ["n1", "n3", "n2"]
+    await say(consul, "n3", at=0.3)
+    assert await order() == ["n1", "n2", "n3"]
+
+
 async def test_an_adjustment_counts_while_the_distance_stays_positive(consul: Client) -> None:
     """Distances from n1: n2 0.2 - 0.1, n3 0.15 as it is, since 0.15 - 0.3 is less than nothing."""
     for name, at, adjustment in (("n1", 0.0, 0.0), ("n2", 0.2, -0.1), ("n3", 0.15, -0.3)):
