@@ -61,6 +61,8 @@ async def test_a_path_of_no_endpoint_is_a_404_that_says_which_kind(
         ("/../../v1/status/leader", "/v1/status/leader"),
         ("/v1/kv/a//b/", "/v1/kv/a/b/"),
         ("/v1/kv/a//b%20c?x=%zz", "/v1/kv/a/b%2520c?x=%zz"),
+        ("/v1/kv//a'b(c)*!$&+,:;=@~", "/v1/kv/a%27b%28c%29%2A%21$&+,:;=@~"),
+        ('/v1/kv//é"', "/v1/kv/%25C3%25A9%2522"),
         ("/nothing//here", "/nothing/here"),
         ("/v1//kv?a=b&c=d", "/v1/kv?a=b&c=d"),
     ],
@@ -85,9 +87,9 @@ async def test_a_path_that_can_be_mended_is_redirected_with_its_query(
 
 
 async def test_characters_of_html_are_escaped_in_the_text_of_a_redirect(consul: Client) -> None:
-    answer = await consul.send("GET /v1//x'\"<&>")
-    assert answer.headers["location"] == "/v1/x'\"<&>"
-    assert answer.text == '<a href="/v1/x&#39;&#34;&lt;&amp;&gt;">Moved Permanently</a>.\n\n'
+    answer = await consul.send("GET /v1//x?'\"<&>")
+    assert answer.headers["location"] == "/v1/x?'\"<&>"
+    assert answer.text == '<a href="/v1/x?&#39;&#34;&lt;&amp;&gt;">Moved Permanently</a>.\n\n'
 
 
 @pytest.mark.parametrize("path", ["/v1/config", "/v1/acl/token", "/v1/acl/policy"])

@@ -8,11 +8,12 @@ import html
 import ipaddress
 import posixpath
 import re
+from urllib.parse import quote
 
 from registry.api.call import Endpoint
 from registry.api.dialect import Match
 from registry.api.dialects.consul.routes import ANY_METHOD, ROUTES
-from registry.api.query import Query, unescaped
+from registry.api.query import Query, unescaped, unescaped_bytes
 from registry.api.reply import Reply, header_lines, text_reply
 from registry.errors import InvalidRequest
 
@@ -20,6 +21,8 @@ _NO_V1 = "Invalid URL path: if attempting to use the HTTP API, ensure the path s
 _NO_ROUTE = "Invalid URL path: not a recognized HTTP API endpoint\n"
 _NO_PAGES = "Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart."
 _UNCLEAN = re.compile(r"//|/\.\.?(?:/|$)")
+_PLAIN = "$&+,/:;=@~"  # beside letters, digits and -._ what Go writes into a path as it stands
+_TAKEN_AS_SENT = re.compile(r"[\w$&+,/:;=@~.!'()*\[\]%-]*", re.ASCII)  # else it is escaped anew before it is cleaned
 _DEPTH = max(path.count("/") for path in ROUTES)
 
 
@@ -139,8 +142,10 @@ def _cleaned(raw_path: str) -> str:
     """The escaped path without empty, `.` and `..` parts; a trailing slash stays.
 
     Go takes it for one that is not escaped yet, and escapes it once more (kv.md §1).
+    Source: https://pkg.go.dev/net/url#URL.EscapedPath.
     """
-    clean = posixpath.normpath("/" + raw_path.lstrip("/")).replace("%", "%25")
+    sent = raw_path if _TAKEN_AS_SENT.fullmatch(raw_path) else quote(unescaped_bytes(raw_path), safe=_PLAIN)
+    clean = quote(posixpath.normpath("/" + sent.lstrip("/")), safe=_PLAIN)
     return clean + "/" if raw_path.endswith("/") and clean != "/" else clean
 
 
