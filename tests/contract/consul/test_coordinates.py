@@ -97,6 +97,7 @@ async def test_who_waits_for_one_node_sleeps_through_others(consul: Client) -> N
         (b'{"Node":"n1","Coord":{"Vec":[1]}}', 500, "incompatible coordinate"),
         (b'{"Node":"n1","Coord":{}}', 500, "incompatible coordinate"),
         (b'{"Node":"n1","Datacenter":"x","Coord":{}}', 500, "No path to datacenter"),
+        (b'{"Node":"n1","Partition":"p"}', 400, 'Request decode failed: json: unknown field "Partition"'),
         (b"null", 400, None),
         (b"{}", 400, None),
     ],
@@ -115,13 +116,25 @@ async def test_parameters(consul: Client) -> None:
         assert (elsewhere.text, elsewhere.headers["x-consul-index"]) == ("No path to datacenter", "1")
         assert (await consul.get(f"/v1/coordinate/{target}?ns=n")).status in (200, 404)
     assert (await consul.get("/v1/coordinate/datacenters?dc=other")).text == "[]"
+    partition = await consul.put("/v1/coordinate/update?partition=p", b"")
+    assert (partition.status, partition.text[:38]) == (400, 'Invalid query parameter: "partition" -')
+
+
+async def test_the_datacenter_of_the_query_counts_before_the_bodys(consul: Client) -> None:
+    body = {"Node": "n1", "Datacenter": "x", "Coord": COORD}
+    assert (await consul.put("/v1/coordinate/update?dc=dc1", body)).status == 200
+    answer = await consul.put("/v1/coordinate/update?dc=x", {**body, "Datacenter": "dc1"})
+    assert (answer.status, answer.text) == (500, "No path to datacenter")
 
 
 # Nearness
 
 
 async def near(consul: Client, target: str) -> list[str]:
-    return [one["Node"] for one in (await consul.get(target)).json if one["Node"].startswith("n")]
+    """The nodes of a list's rows, in their order."""
+    found = (one["Node"] for one in (await consul.get(target)).json)
+    names = (one["Node"] if isinstance(one, dict) else one for one in found)
+    return [name for name in names if name != own(consul)]
 
 
 async def test_lists_are_ordered_by_distance_and_the_unknown_come_last(consul: Client) -> None:
@@ -158,3 +171,41 @@ async def test_an_adjustment_counts_while_the_distance_stays_positive(consul: Cl
         await consul.register(name, Service={"Service": "web"})
         await say(consul, name, Coord={"Vec": [at, 0, 0, 0, 0, 0, 0, 0], "Adjustment": adjustment})
     assert await near(consul, "/v1/catalog/service/web?near=n1") == ["n1", "n2", "n3"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v1/catalog/nodes?", "/v1/catalog/service/web?", "/v1/catalog/connect/web?", "/v1/health/service/web?",
+        "/v1/health/service/web?passing&", "/v1/health/connect/web?", "/v1/health/checks/web?", "/v1/health/state/any?",
+    ],
+)  # fmt: skip
+async def test_a_node_that_moves_changes_the_order_at_once(consul: Client, target: str) -> None:
+    for name in ("n1", "n2", "n3"):
+        check = {"CheckID": "c", "Status": "passing", "ServiceID": "web"}
+        await consul.register(name, Service={"Service": "web", "Port": 1, "Connect": {"Native": True}}, Check=check)
+    for name, at in (("n1", 0.0), ("n2", 0.1), ("n3", 0.2)):
+        await say(consul, name, at=at)
+    assert await near(consul, f"{target}near=n1") == ["n1", "n2", "n3"]
+    await say(consul, "n2", at=0.3)
+    assert await near(consul, f"{target}near=n1") == ["n1", "n3", "n2"]
+
+
+async def test_a_node_too_far_for_any_number_comes_last(consul: Client) -> None:
+    for name in ("n1", "n2", "n3"):
+        await consul.register(name)
+    await say(consul, "n1", Coord={"Vec": [1.7e308, -1.7e308, 0, 0, 0, 0, 0, 0]})
+    for name in ("n2", "n3"):
+        await say(consul, name)
+    assert await near(consul, "/v1/catalog/nodes?near=n2") == ["n2", "n3", "n1"]
+    assert await near(consul, "/v1/catalog/nodes?near=n1") == ["n1", "n2", "n3"]
+
+
+async def test_nodes_meet_in_the_segment_of_the_one_that_has_no_other(consul: Client) -> None:
+    """A node in several segments is a server to Consul, which meets others like it in the unnamed one."""
+    for name in ("n1", "n2", "n3"):
+        await consul.register(name)
+    for name, segment, at in (("n1", "", 0.0), ("n1", "s", 0.0), ("n2", "s", 0.5), ("n3", "", 0.9), ("n3", "s", 0.1)):
+        await say(consul, name, Segment=segment, at=at)
+    assert await near(consul, "/v1/catalog/nodes?near=n1") == ["n1", "n2", "n3"]
+    assert await near(consul, "/v1/catalog/nodes?near=n2") == ["n2", "n3", "n1"]

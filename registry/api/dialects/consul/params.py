@@ -65,13 +65,13 @@ def refuse_partition(call: Call) -> None:
         raise InvalidRequest("enterprise", where="query parameter", name="partition", what="Partitions are")
 
 
-def refuse_foreign_datacenter(call: Call) -> None:
-    """Refuse a datacenter that is not exactly ours; `datacenter` counts before `dc`.
+def refuse_foreign_datacenter(call: Call, *, of_body: str = "") -> None:
+    """Refuse a datacenter that is not exactly ours; `datacenter` counts before `dc`, and both before the body's.
 
     Raises:
         InvalidRequest: `datacenter`.
     """
-    wanted = call.query.value("datacenter") or call.query.value("dc")
+    wanted = call.query.value("datacenter") or call.query.value("dc") or of_body
     if wanted and wanted != call.engine.state.server.datacenter:
         raise InvalidRequest("datacenter")
 

@@ -77,7 +77,7 @@ async def answer(
         (call.route, call.argument, call.query.without(_NOT_IN_KEY)),
         query,
         encode if as_it_is else _laid_out(call, encode),
-        keep=keep and not call.query.value("near"),  # coordinates change the order, and no topic of rows
+        keep=keep and not call.query.value("near"),  # coordinates order such answers, and touch none of their topics
         only_if_different=only_if_different,
     )
     if options.min_index:

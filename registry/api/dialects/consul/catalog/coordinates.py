@@ -48,7 +48,6 @@ class UpdateBody(Body):
     datacenter: str = ""
     node: str = ""
     segment: str = ""
-    partition: str = ""
     coord: CoordinateBody | None = None
     token: str = ""
 
@@ -77,15 +76,15 @@ _decoded = Decoder(UpdateBody)
 async def update(call: Call) -> Reply:
     """Say where a node is; 200 and nothing, also for a node that is not there.
 
-    Errors: `decode`, `coordinate-missing`, `datacenter`, `coordinate-invalid`, `coordinate-size`.
+    Query: dc, which counts before the body's. Errors: `enterprise`, `decode`, `coordinate-missing`, `datacenter`,
+    `coordinate-invalid`, `coordinate-size`.
     """
+    refuse_partition(call)
     body = _decoded(await call.body())
     sent = body.coord
     if sent is None:
         raise InvalidRequest("coordinate-missing")
-    if body.datacenter and body.datacenter != call.engine.state.server.datacenter:
-        raise InvalidRequest("datacenter")
-    refuse_foreign_datacenter(call)
+    refuse_foreign_datacenter(call, of_body=body.datacenter)
     vec = tuple(map(float, sent.vec or ()))
     coordinate = Coordinate(vec, float(sent.error), float(sent.adjustment), float(sent.height))
     if not all(map(isfinite, (*vec, coordinate.error, coordinate.adjustment, coordinate.height))):

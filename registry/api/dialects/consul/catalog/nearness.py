@@ -1,10 +1,10 @@
 """The order of rows by `near`: round-trip time from a node, where both have coordinates.
 
-Source: common.md §10.
+Source: common.md §10; event_query_coordinate.md §C.4; for several segments Consul's lib/rtt.go.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from registry.api.call import Call
@@ -31,11 +31,7 @@ def nearest_to(near: str, state: State, rows: list[Row], node_of: Callable[[Row]
     if not here:
         return rows
 
-    def distance(row: Row) -> float:
-        there = state.coordinates_of(fold(node_of(row)))
-        return min((_seconds(here[segment], there[segment]) for segment in here if segment in there), default=math.inf)
-
-    return sorted(rows, key=distance)
+    return sorted(rows, key=lambda row: _seconds(here, state.coordinates_of(fold(node_of(row)))))
 
 
 def near_node(near: str, state: State) -> str:
@@ -43,8 +39,16 @@ def near_node(near: str, state: State) -> str:
     return state.server.node if near == OWN_NODE else near
 
 
-def _seconds(one: NodeCoordinate, other: NodeCoordinate) -> float:
-    """The distance in whole nanoseconds; endless between coordinates of different spaces."""
-    if len(one.coordinate.vec) != len(other.coordinate.vec):
+def _seconds(here: Mapping[str, NodeCoordinate], there: Mapping[str, NodeCoordinate]) -> float:
+    """The distance in whole nanoseconds; endless where there is no common segment, or no finite distance.
+
+    The segment is the unnamed one, unless one of the nodes is in a single segment: a client, to Consul.
+    """
+    segment = next((next(iter(one)) for one in (there, here) if len(one) == 1), "")
+    if segment not in here or segment not in there:
         return math.inf
-    return int(distance_seconds(one.coordinate, other.coordinate) * 1e9) / 1e9
+    one, other = here[segment].coordinate, there[segment].coordinate
+    if len(one.vec) != len(other.vec):
+        return math.inf
+    nanoseconds = distance_seconds(one, other) * 1e9
+    return int(nanoseconds) / 1e9 if math.isfinite(nanoseconds) else math.inf
