@@ -120,6 +120,10 @@ AFTER = "error broadcasting event: encoded user event exceeds configured limit o
         ("f" * 40, 333, 365),
         ("foo?node=..", 404, 434),
         ("foo?service=.&tag=.", 400, 430),
+        ("f" * 31, 352, 384),
+        ("f" * 205, 4, 36),
+        ("foo?node=" + "." * 32, 373, 403),
+        ("foo?node=" + "." * 300, 105, 135),
     ],
 )
 async def test_an_event_has_to_fit_into_one_message(consul: Client, target: str, most: int, most_before: int) -> None:

@@ -8,6 +8,8 @@ Source: event_query_coordinate.md §A; api-docs/event.
 import uuid
 from collections.abc import Sequence
 
+from msgspec import msgpack
+
 from registry.api.call import Call
 from registry.api.dialects.consul.go.encode import encoded
 from registry.api.dialects.consul.params import blocking, refuse_foreign_datacenter
@@ -24,15 +26,11 @@ from registry.model.topic import EVENTS
 
 LIMIT_BYTES = 512  # of the whole message
 MAX_WAIT_SECONDS = 600.0  # Consul's, and what it waits when nothing is said
+_VERSION = 1  # of the form of events
 _UNLISTED = "_rexec"  # Consul's own, for `consul exec`
-_INNER_BYTES = 53  # of the encoded event besides its name, payload and filters
-_MESSAGE_PREFIX_BYTES = 13  # what Consul puts before the name
-_MESSAGE_BYTES = 96  # of the whole message besides name (twice), payload and filters
-_FILTER_BYTES = 4
-_SHORT_NAME_BYTES = 31  # a longer one takes more for its length, inside and outside; measured on Consul 1.8.7
-_LONG_INSIDE_BYTES, _LONG_OUTSIDE_BYTES = 1, 2
-# The encoded place of an event among all grows by so many bytes from this one on.
-_PLACE_BYTES = ((1 << 32, 8), (1 << 16, 4), (1 << 8, 2), (1 << 7, 1))
+_GOSSIPED = "consul:event:"  # what Consul puts before the name
+_TYPE_BYTES = 1  # before a gossip message, for its kind
+_ONE_BYTE_LENGTHS = range(32, 256)  # of texts whose length takes one byte; in the old form of MessagePack two
 
 
 class EventShape(Shape):
@@ -123,16 +121,22 @@ def _refuse_filters(event: UserEvent) -> None:
 
 
 def _refuse_large(event: UserEvent, place: int) -> None:
-    """Refuse what Consul could not send to its members in one message."""
-    name = len(event.name.encode())
-    filters = (event.node_filter, event.service_filter, event.tag_filter)
-    variable = name + len(event.payload) + sum(len(one.encode()) + _FILTER_BYTES for one in filters if one)
-    long = name > _SHORT_NAME_BYTES
-    variable += _LONG_INSIDE_BYTES * long
-    if _MESSAGE_PREFIX_BYTES + name + _INNER_BYTES + variable > LIMIT_BYTES:
+    """Refuse what Consul could not send to its members in one message: it is packed as Consul does, and measured.
+
+    The event is packed in MessagePack as of today, the message around it in its old form.
+    """
+    fields = {
+        "ID": event.id, "n": event.name, "p": event.payload, "nf": event.node_filter, "sf": event.service_filter,
+        "tf": event.tag_filter, "v": _VERSION,
+    }  # fmt: skip
+    inside = msgpack.encode({key: value for key, value in fields.items() if value})
+    name = _GOSSIPED + event.name
+    lengths = len(name.encode()), len(inside)
+    if sum(lengths) > LIMIT_BYTES:
         raise InvalidRequest("event-size")
-    grown = next((size for start, size in _PLACE_BYTES if place >= start), 0)
-    if _MESSAGE_BYTES + name + variable + _LONG_OUTSIDE_BYTES * long + grown > LIMIT_BYTES:
+    message = msgpack.encode({"LTime": place, "Name": name, "Payload": inside, "CC": True})
+    longer = sum(length in _ONE_BYTE_LENGTHS for length in lengths)
+    if _TYPE_BYTES + len(message) + longer > LIMIT_BYTES:
         raise InvalidRequest("event-size-encoded")
 
 
@@ -152,5 +156,5 @@ def _concerns_us(event: UserEvent, state: State) -> bool:
 def _shape(event: UserEvent) -> EventShape:
     return EventShape(
         event.id, event.name, event.payload or None, event.node_filter, event.service_filter, event.tag_filter,
-        1, event.ltime,
+        _VERSION, event.ltime,
     )  # fmt: skip
