@@ -16,27 +16,28 @@ _MESH_GATEWAY_KEY = "consul-wan-federation"  # the one reserved key that a mesh 
 _KEY = re.compile(r"[a-zA-Z0-9_-]+")
 
 
-def meta_problem(meta: Mapping[str, str] | None, kind: str) -> str | None:
-    """What is wrong with the metadata of an instance of this kind, or None."""
+def meta_problem(meta: Mapping[str, str] | None, kind: str, *, reserved: bool = False) -> str | None:
+    """What is wrong with the metadata of an instance of this kind, or None; `reserved` says that any key may be."""
     if not meta:
         return None
     if len(meta) > MAX_PAIRS:
         return f"Node metadata cannot contain more than {MAX_PAIRS} key/value pairs"
     for key, value in meta.items():
-        problem = _pair_problem(key, value, kind)
+        problem = _pair_problem(key, value, kind, reserved)
         if problem is not None:
             return f"Couldn't load metadata pair ('{key}', '{value}'): {problem}"
     return None
 
 
-def _pair_problem(key: str, value: str, kind: str) -> str | None:
+def _pair_problem(key: str, value: str, kind: str, reserved: bool) -> str | None:
     if not key:
         return "Key cannot be blank"
     if _KEY.fullmatch(key) is None:
         return "Key contains invalid characters"
     if len(key) > MAX_KEY_BYTES:  # only ASCII by now
         return f"Key is too long (limit: {MAX_KEY_BYTES} characters)"
-    if key.startswith(RESERVED_PREFIX) and (kind != _MESH_GATEWAY or key != _MESH_GATEWAY_KEY):
+    reserved = reserved or (kind == _MESH_GATEWAY and key == _MESH_GATEWAY_KEY)
+    if key.startswith(RESERVED_PREFIX) and not reserved:
         return f"Key prefix '{RESERVED_PREFIX}' is reserved for internal use"
     if len(value) > MAX_VALUE_BYTES // 4 and len(value.encode()) > MAX_VALUE_BYTES:
         return f"Value is too long (limit: {MAX_VALUE_BYTES} characters)"

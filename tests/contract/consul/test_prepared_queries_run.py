@@ -177,8 +177,16 @@ async def test_expressions(consul: Client, text: str, value: str) -> None:
     )  # fmt: skip
 
 
+async def test_a_query_may_ask_for_what_servers_say_of_themselves(consul: Client) -> None:
+    """Keys beginning with `consul-` are reserved where metadata is given, not where it is asked for."""
+    await stored(consul, "consul", Name="q", of={"NodeMeta": {"consul-network-segment": ""}})
+    assert len(await nodes(consul, "q")) == 1
+
+
 async def test_tags_that_turn_out_empty_may_be_left_out(consul: Client) -> None:
     for name, removes, tags in (("keep-", False, [""]), ("drop-", True, [])):
         template = {**PREFIX, "Regexp": "(x?)", "RemoveEmptyTags": removes}
         await stored(consul, Name=name, of={"Tags": ["${match(1)}"]}, Template=template)
         assert (await explained(consul, name + "y"))["Tags"] == tags
+    await stored(consul, Name="none-", Template={**PREFIX, "RemoveEmptyTags": True})
+    assert (await explained(consul, "none-y"))["Tags"] == []

@@ -116,7 +116,7 @@ def _problems(body: PreparedBody) -> Iterator[str]:
         yield f"Bad NearestN '{failover.nearest_n}', must be >= 0"
     if failover.targets and (failover.nearest_n or failover.datacenters):
         yield "Targets cannot be populated with NearestN or Datacenters"
-    if problem := meta_problem(service.node_meta, ""):
+    if problem := meta_problem(service.node_meta, "", reserved=True):
         yield problem
     if service.sameness_group:
         yield "sameness-groups are an enterprise-only feature"

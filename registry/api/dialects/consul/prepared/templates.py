@@ -65,8 +65,8 @@ def rendered(query: PreparedQuery, name: str) -> PreparedQuery:
             raise InvalidRequest("query-render", problem=f"Bad evaluation for '{text}' in {place}: {failure}") from None
 
     service = _filled(query.service, _PLACE, fill)
-    if query.template.remove_empty_tags and service.tags is not None:
-        service = replace(service, tags=tuple(tag for tag in service.tags if tag))
+    if query.template.remove_empty_tags:
+        service = replace(service, tags=tuple(tag for tag in service.tags or () if tag))
     return replace(query, service=service)
 
 
