@@ -2,7 +2,8 @@
 
 The server keeps its identity, its processes and the level they understand. The node of the server that the state
 comes from becomes its own, with everything on it: what was registered with that agent is now looked after by this
-one. Lock-delays, which belong to a moment of a running server, are dropped.
+one. What belongs to a moment of a running server stays that of this one: the events are those that it has heard, and
+lock-delays are dropped.
 Source: status_operator_snapshot_ui.md part C (Restore); `DESIGN.md` §3, One agent.
 """
 
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from registry.model.check import Check
+from registry.model.event import UserEvent
 from registry.model.member import Member
 from registry.model.names import fold
 from registry.model.server import CONSUL_SERVICE, Server
@@ -19,17 +21,19 @@ from registry.state.store import State
 
 
 class Place(NamedTuple):
-    """What stays when a state is replaced: the server, its processes, and the level they all understand."""
+    """What stays when a state is replaced: the server, its processes, the level they all understand, what they heard."""
 
     server: Server
     members: tuple[Member, ...]
     holder: str
     level: int
+    events: tuple[UserEvent, ...]
+    event_time: int
 
 
 def place_of(state: State) -> Place:
     """What stays when this state is replaced."""
-    return Place(state.server, state.members, state.holder, state.level)
+    return Place(state.server, state.members, state.holder, state.level, state.events, state.event_time)
 
 
 def adopt(state: State, place: Place) -> None:
@@ -38,6 +42,7 @@ def adopt(state: State, place: Place) -> None:
     state.server = own
     state.members, state.holder = place.members, place.holder
     state.level = max(state.level, place.level)
+    state.events, state.event_time = place.events, max(state.event_time, place.event_time)
     state.kv.delays = {}
     if before.datacenter != own.datacenter:
         for node in list(state.node_rows.values()):

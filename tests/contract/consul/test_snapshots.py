@@ -99,6 +99,7 @@ async def test_what_a_snapshot_is(consul: Client) -> None:
     packed_again = await saved(consul, "", "Accept-Encoding: gzip")
     assert members(gzip.decompress(packed_again)) == found
     assert said(await consul.send(f"GET {SNAPSHOT}?dc=nowhere")) == (500, "No path to datacenter")
+    assert members(await saved(consul, "?stale&consistent&index=x&wait=x")) == found, "no parameters of reads"
 
 
 async def test_everything_is_again_as_it_was(consul: Client) -> None:
@@ -169,6 +170,17 @@ async def test_the_command_line_and_a_running_server_read_each_others_archives(c
     await consul.put("/v1/kv/a", b"2")
     await restored(consul, archive)
     assert await key(consul, "a") == "1"
+
+
+async def test_events_are_those_that_this_server_has_heard(consul: Client) -> None:
+    """Consul's agents keep them in memory; no snapshot holds them, and their numbers never go back."""
+    await consul.put("/v1/event/fire/before", b"")
+    archive = await saved(consul)
+    await consul.put("/v1/event/fire/after", b"")
+    await restored(consul, archive)
+    await consul.put("/v1/event/fire/last", b"")
+    events = (await consul.get("/v1/event/list")).json
+    assert [(one["Name"], one["LTime"]) for one in events] == [("before", 1), ("after", 2), ("last", 3)]
 
 
 async def test_lock_delays_are_dropped(consul: Client) -> None:
@@ -323,7 +335,8 @@ async def test_a_state_that_is_not_what_its_metadata_say(consul: Client) -> None
 
 async def test_what_is_looked_at_before_the_body(consul: Client) -> None:
     archive = await saved(consul)
-    assert said(await consul.put(f"{SNAPSHOT}?stale", archive)) == (500, "stale not allowed for restore")
+    for query in ("stale", "stale&consistent&index=x"):
+        assert said(await consul.put(f"{SNAPSHOT}?{query}", archive)) == (500, "stale not allowed for restore")
     assert said(await consul.put(f"{SNAPSHOT}?dc=nowhere", archive)) == (500, "No path to datacenter")
 
 

@@ -6,7 +6,7 @@ Source: status_operator_snapshot_ui.md part C; api-docs/snapshot.
 """
 
 from registry.api.call import Call
-from registry.api.dialects.consul.params import read_options, refuse_foreign_datacenter
+from registry.api.dialects.consul.params import ReadOptions, refuse_foreign_datacenter
 from registry.api.dialects.consul.reads import asked_first, index_headers, no_leader
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import Reply
@@ -24,7 +24,7 @@ async def save(call: Call) -> Reply:
     Query: dc, stale (what this replica knows, also while the store is away). Its index is the last one it holds.
     Errors: `datacenter`, `no-leader`.
     """
-    options = read_options(call)
+    options = _options(call)
     refuse_foreign_datacenter(call)
     if options.mode != "stale":
         await asked_first(call, options, failing_index=False, newest=True)
@@ -41,12 +41,16 @@ async def restore(call: Call) -> Reply:
 
     Query: dc. Errors: `datacenter`, `snapshot-stale`, `snapshot`: the archive is not what it should be.
     """
-    options = read_options(call)
     refuse_foreign_datacenter(call)
-    if options.mode == "stale":
+    if _options(call).mode == "stale":
         raise InvalidRequest("snapshot-stale")
     try:
         await online.restore(call.engine, call.body_pieces())
     except ArchiveDamaged as error:
         raise InvalidRequest("snapshot", problem=str(error)) from None
     return Reply(content_type=_BYTES)
+
+
+def _options(call: Call) -> ReadOptions:
+    """The read mode, which is all that Consul looks at here: neither a wait nor a contradiction is an error."""
+    return ReadOptions(mode="stale" if "stale" in call.query else "leader")
