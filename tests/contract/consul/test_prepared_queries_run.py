@@ -91,7 +91,8 @@ async def test_the_nearest_come_first_and_a_limit_cuts(consul: Client) -> None:
     assert await nodes(consul, "q") == ["ccc", "bb", "a", "dddd"]
     assert await nodes(consul, "q", "?near=A&limit=2") == ["a", "bb"]
     assert len(await nodes(consul, "q", "?limit=-1")) == 4
-    assert (await nodes(consul, "q", "?near=_ip", "X-Forwarded-For: nonsense, 10.0.0.2"))[0] == "bb"
+    for claimed in ("nonsense, 10.0.0.2", "10.0.0.2,10.0.0.1", "::ffff:10.0.0.2"):
+        assert (await nodes(consul, "q", "?near=_ip", f"X-Forwarded-For: {claimed}"))[0] == "bb"
 
 
 async def test_the_near_node_is_put_first_even_without_coordinates(consul: Client) -> None:
@@ -101,6 +102,15 @@ async def test_the_near_node_is_put_first_even_without_coordinates(consul: Clien
     for name in ("a", "bb", "ccc"):
         assert (await nodes(consul, "q", f"?near={name}"))[0] == name
     assert sorted(await nodes(consul, "q", "?near=none")) == ["a", "bb", "ccc"]
+
+
+async def test_an_address_may_be_written_in_any_way(consul: Client) -> None:
+    for name in ("a", "bb"):
+        await consul.register(name, "2001:db8::1" if name == "bb" else "10.0.0.1", Service={"Service": "web"})
+    await place(consul, a=1.0, bb=0.5)
+    await stored(consul, Name="q", of={"Near": "_ip"})
+    for claimed, nearest in (("2001:DB8:0::0:1", "bb"), ("10.0.0.1", "a")):
+        assert (await nodes(consul, "q", "", f"X-Forwarded-For: {claimed}"))[0] == nearest
 
 
 async def test_connect_gives_those_who_speak_for_the_service(consul: Client) -> None:

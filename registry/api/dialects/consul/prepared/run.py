@@ -21,7 +21,6 @@ from registry.core.reading import State
 from registry.errors import InvalidRequest, NotFound, RequestError
 from registry.model.check import CRITICAL, PASSING
 from registry.model.names import fold
-from registry.model.node import Node
 from registry.model.prepared import PreparedQuery, ServiceQuery
 from registry.model.views import Entry
 
@@ -165,21 +164,18 @@ def _near(call: Call, state: State, entries: list[Entry], near: str) -> list[Ent
 
 def _callers_node(call: Call, state: State) -> str:
     """The name of the node with the address that the request comes from; "" where there is none."""
-    claimed = (one.strip() for one in call.headers.get("X-Forwarded-For", "").split(","))
-    address = next((one for one in claimed if _is_address(one)), call.remote)
-    return next((node.name for node in state.nodes() if _same_address(node, address)), "")
+    claimed = call.headers.get("X-Forwarded-For", "").split(",")
+    address = next((found for one in (*claimed, call.remote) if (found := _address(one.strip()))), "")
+    return next((node.name for node in state.nodes() if node.address == address), "") if address else ""
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str:
+    """An IP address as Go writes it; "" for what is none."""
     try:
-        ipaddress.ip_address(text)
+        found = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
-
-
-def _same_address(node: Node, address: str) -> bool:
-    return node.address == address
+        return ""
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _limit(text: str) -> int:
