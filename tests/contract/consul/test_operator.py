@@ -210,6 +210,10 @@ async def test_without_the_store_nobody_is_healthy(both: tuple[Replica, Replica]
         ("GET ?relay-factor=6", "", "Invalid relay-factor: Relay factor must be in range: [0, 5]"),
         ("GET ?relay-factor=-1", "", "Invalid relay-factor: Relay factor must be in range: [0, 5]"),
         ("GET ?relay-factor=a", "", 'Error parsing relay factor: strconv.Atoi: parsing "a": invalid syntax'),
+        (
+            "GET ?relay-factor=9223372036854775808", "",
+            'Error parsing relay factor: strconv.Atoi: parsing "9223372036854775808": value out of range',
+        ),
         ("POST", "", "Request decode failed: EOF"),
         ("DELETE", '{"Foo": 1}', 'Request decode failed: json: unknown field "Foo"'),
         (

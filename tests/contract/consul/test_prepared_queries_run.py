@@ -126,6 +126,10 @@ async def test_connect_gives_those_who_speak_for_the_service(consul: Client) -> 
     ("query", "text"),
     [
         ("limit=abc", 'Bad limit: strconv.Atoi: parsing "abc": invalid syntax'),
+        (
+            "limit=-9223372036854775809",
+            'Bad limit: strconv.Atoi: parsing "-9223372036854775809": value out of range',
+        ),
         ("connect=abc", "Error parsing 'connect' value: strconv.ParseBool: parsing \"abc\": invalid syntax"),
         ("dc=other", "No path to datacenter"),
     ],

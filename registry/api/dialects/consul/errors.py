@@ -152,7 +152,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "keyring": (500, "{count} occurred:\n{problems}\n"),
     "keyring-local": (400, "Error parsing local-only: strconv.ParseBool: parsing {text!q}: invalid syntax"),
     "keyring-local-use": (400, "Invalid use of local-only: local-only can only be set for list requests"),
-    "keyring-relay": (400, "Error parsing relay factor: strconv.Atoi: parsing {text!q}: invalid syntax"),
+    "keyring-relay": (400, "Error parsing relay factor: strconv.Atoi: parsing {text!q}: {problem}"),
     "keyring-relay-range": (400, "Invalid relay-factor: Relay factor must be in range: [0, 5]"),
     "raft-peer-alive": (500, "{name} is a live server: it leaves when its process is stopped"),
     "raft-peer-both": (400, "Must specify only one of ?id or ?address"),

@@ -15,9 +15,9 @@ from registry.model.duration import nanoseconds
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _UNSIGNED = re.compile(r"[0-9]+")
-_SECONDS = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _LARGEST_INDEX = 2**64 - 1
-_LARGEST_SECONDS = 2**63 - 1
+_LARGEST_INTEGER = 2**63 - 1
 _MOST_DIGITS = 21  # more than the largest number of 64 bits has
 _JITTER_SHARE = 16  # a wait is stretched by up to a sixteenth of itself
 
@@ -38,6 +38,20 @@ class ReadOptions(Struct, frozen=True):
 def boolean(text: str) -> bool | None:
     """What Go's ParseBool makes of a text; None when it is no boolean."""
     return True if text in _TRUE else False if text in _FALSE else None
+
+
+def integer(text: str, reason: str) -> int:
+    """What Go's Atoi makes of a text.
+
+    Raises:
+        InvalidRequest: of this reason; `problem` is Go's text.
+    """
+    if not _INTEGER.fullmatch(text):
+        raise InvalidRequest(reason, text=text, problem="invalid syntax")
+    negative, number = text.startswith("-"), _whole(text.lstrip("+-"))
+    if number > _LARGEST_INTEGER + negative:
+        raise InvalidRequest(reason, text=text, problem="value out of range")
+    return -number if negative else number
 
 
 def refuse_enterprise(call: Call) -> None:
@@ -113,7 +127,7 @@ def _revalidates(cache_control: str) -> bool:
     for part in cache_control.lower().split(",") if cache_control else ():
         name, equals, value = part.strip().partition("=")
         if name in ("max-age", "stale-if-error") and equals:
-            if not _SECONDS.fullmatch(value) or (seconds := _whole(value.lstrip("+-"))) > _LARGEST_SECONDS:
+            if not _INTEGER.fullmatch(value) or (seconds := _whole(value.lstrip("+-"))) > _LARGEST_INTEGER:
                 raise InvalidRequest("cache-control")
             found = found or (name == "max-age" and seconds == 0)
         found = found or name == "must-revalidate"

@@ -5,20 +5,18 @@ server says that it has no keys. There is one pool, that of the datacenter.
 Source: status_operator_snapshot_ui.md part B.3; api-docs/operator/keyring.
 """
 
-import re
 from typing import ClassVar
 
 from registry.api.call import Call
 from registry.api.dialects.consul.go.base64 import first_problem
 from registry.api.dialects.consul.go.bodies import Decoder
 from registry.api.dialects.consul.go.decode import Body
-from registry.api.dialects.consul.params import boolean
+from registry.api.dialects.consul.params import boolean, integer
 from registry.api.dialects.consul.replicas import replicas
 from registry.api.dialects.consul.routes import endpoint
 from registry.api.reply import Reply
 from registry.errors import InvalidRequest
 
-_WHOLE = re.compile(r"[+-]?[0-9]+")
 _RELAYS = range(6)  # through how many other members an answer may go back
 _NO_KEYS = "Keyring is empty (encryption not enabled)"
 _NO_KEYRING = "No keyring to modify (encryption not enabled)"
@@ -65,11 +63,8 @@ endpoint("DELETE", "/v1/operator/keyring", source="api-docs/operator/keyring#del
 
 def _check_parameters(call: Call, *, reads: bool) -> None:
     relay, local = call.query.value("relay-factor"), call.query.value("local-only")
-    if relay:
-        if not _WHOLE.fullmatch(relay):
-            raise InvalidRequest("keyring-relay", text=relay)
-        if int(relay[:20]) not in _RELAYS:
-            raise InvalidRequest("keyring-relay-range")
+    if relay and integer(relay, "keyring-relay") not in _RELAYS:
+        raise InvalidRequest("keyring-relay-range")
     if local:
         wanted = boolean(local)
         if wanted is None:

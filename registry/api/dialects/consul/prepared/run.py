@@ -6,13 +6,12 @@ Source: event_query_coordinate.md §B.3 to §B.5; api-docs/query#execute-prepare
 """
 
 import ipaddress
-import re
 from collections.abc import Callable
 
 from registry.api.call import Call
 from registry.api.dialects.consul.catalog.nearness import near_node, nearest_to
 from registry.api.dialects.consul.go.encode import in_order
-from registry.api.dialects.consul.params import ReadOptions, boolean, read_options, refuse_foreign_datacenter
+from registry.api.dialects.consul.params import ReadOptions, boolean, integer, read_options, refuse_foreign_datacenter
 from registry.api.dialects.consul.prepared import wire
 from registry.api.dialects.consul.prepared.templates import rendered
 from registry.api.dialects.consul.reads import asked_first, failing_with_index, index_headers, seen_before
@@ -26,8 +25,6 @@ from registry.model.views import Entry
 
 _CALLER = "_ip"  # the node that the request comes from
 _FIRST = 10  # results among which the near node itself is put first
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_MOST_DIGITS, _LARGEST = 20, 2**63 - 1
 
 
 async def execute(call: Call, name: str) -> Reply:
@@ -37,7 +34,7 @@ async def execute(call: Call, name: str) -> Reply:
     `query-template-by-id`, `query-render`.
     """
     options = read_options(call)
-    limit, connect = _limit(call.query.value("limit")), _connect(call.query.value("connect"))
+    limit, connect = integer(call.query.value("limit") or "0", "query-limit"), _connect(call.query.value("connect"))
     query = await _resolved(call, name, options)
     state, service = call.engine.state, query.service
     found = [] if service.peer else _instances(state, service, connect)
@@ -176,17 +173,6 @@ def _address(text: str) -> str:
     except ValueError:
         return ""
     return str(getattr(found, "ipv4_mapped", None) or found)
-
-
-def _limit(text: str) -> int:
-    if not text:
-        return 0
-    if not _INTEGER.fullmatch(text):
-        raise InvalidRequest("query-limit", text=text, problem="invalid syntax")
-    digits = text.lstrip("+-").lstrip("0") or "0"
-    if len(digits) > _MOST_DIGITS or int(digits) > _LARGEST + text.startswith("-"):
-        raise InvalidRequest("query-limit", text=text, problem="value out of range")
-    return -int(digits) if text.startswith("-") else int(digits)
 
 
 def _connect(text: str) -> bool:
