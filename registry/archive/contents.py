@@ -19,8 +19,8 @@ from registry.state.store import State
 class Summary(NamedTuple):
     """A backup in figures. `digest` is the SHA-256 (hex) of its `state.bin`, which has `size` bytes.
 
-    Two stores with the same digest hold the same nodes, services and checks, written at the same indexes, and are
-    the same server; they may differ in their log, and in who serves them.
+    Two stores with the same digest hold the same, from nodes to keys, written at the same indexes, and are the same
+    server; they may differ in their log, and in who serves them.
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index

@@ -26,8 +26,9 @@ _STREAM = "-"
 BACKUP = """Write everything that a store holds to FILE (- is standard output).
 
 The server may keep running: a SQLite store is read as of one moment, Redis as of the start of the command. The file
-appears under its name only when it is complete, and only its owner can read it. It holds the identity of the server,
-all nodes, services and checks, and their indexes; it is a gzip'd tar with the checksums of its content.
+appears under its name only when it is complete, and only its owner can read it. It holds the identity of the server
+and everything that it keeps, from nodes to keys, with their indexes; it is a gzip'd tar with the checksums of its
+content.
 """
 RESTORE = """Replace everything that a store holds by what is in FILE (- is standard input).
 
