@@ -94,6 +94,16 @@ def template(service: str = "x", **more: Any) -> dict[str, Any]:
             'parse error at 1:12: expected "}" but found end of string',
         ),
         (
+            template('${"a\\'),
+            RAFT + "failed compiling template: Bad format '${\"a\\' in Service.Service: "
+            "parse error at 1:6: expected closing quote but found end of string",
+        ),
+        (
+            template("a\nb${}"),
+            RAFT + "failed compiling template: Bad format 'a\nb${}' in Service.Service: "
+            'parse error at 2:4: expected expression but found "}"',
+        ),
+        (
             template("${nope}"),
             RAFT + "failed compiling template: Bad evaluation for '${nope}' in Service.Service: "
             "1:3: unknown variable accessed: nope",
@@ -104,6 +114,17 @@ async def test_what_is_refused(consul: Client, body: dict[str, Any], text: str) 
     answer = await send(consul, "POST /v1/query", body)
     assert (answer.status, answer.text) == (500, text)
     assert (await consul.get("/v1/query")).json == []
+
+
+async def test_a_template_is_no_book(consul: Client) -> None:
+    """All of it is read for each question, on the loop that answers everybody."""
+    pieces = ["${name.full}" * 1000] * 5
+    await stored(consul, of={"Tags": pieces}, Name="long-", Template={"Type": "name_prefix_match"})
+    answer = await posted(consul, of={"Tags": [*pieces, *pieces]}, Name="q", Template={"Type": "name_prefix_match"})
+    assert (answer.status, answer.text) == (
+        500, RAFT + "failed compiling template: the texts of a template may have 65536 characters together",
+    )  # fmt: skip
+    await stored(consul, of={"Tags": [*pieces, *pieces]}, Name="plain")
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,15 @@ async def test_expressions(consul: Client, text: str, value: str) -> None:
     )  # fmt: skip
 
 
+async def test_what_becomes_of_a_name_has_an_end(consul: Client) -> None:
+    """A short template and a long name could fill all memory; Consul lets them."""
+    await stored(consul, of={"Tags": ["${name.suffix}"] * 300}, Name="long-", Template=PREFIX)
+    assert len((await explained(consul, "long-" + "x" * 3000))["Tags"]) == 300
+    answer = await consul.get("/v1/query/long-" + "x" * 4000 + "/execute")
+    assert answer.status == 500
+    assert answer.text.endswith("in Service.Tags[262]: expressions stand for more than 1048576 characters")
+
+
 async def test_a_query_may_ask_for_what_servers_say_of_themselves(consul: Client) -> None:
     """Keys beginning with `consul-` are reserved where metadata is given, not where it is asked for."""
     await stored(consul, "consul", Name="q", of={"NodeMeta": {"consul-network-segment": ""}})

@@ -12,7 +12,7 @@ from msgspec import Struct
 MAX_DEPTH = 32  # of expressions within expressions
 
 _TEXT = re.compile(r"(?:[^$]|\$(?!\$?\{)|(?P<escaped>\$\$\{))+", re.DOTALL)
-_QUOTED = re.compile(r'(?:[^$"\\]|\\.|\$(?!\$?\{)|\$\$\{)+', re.DOTALL)
+_QUOTED = re.compile(r'(?:[^$"\\]|\\.?|\$(?!\$?\{)|\$\$\{)+', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _NUMBER = re.compile(r"-?[0-9]+")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -52,6 +52,7 @@ def parsed(text: str) -> list[Part]:
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text, self._at, self._depth = text, 0, 0
+        self._line, self._line_start, self._counted = 1, 0, 0  # where `_position` has got to
 
     def parts(self, *, quoted: bool) -> list[Part]:
         """Up to the end of the text, or to the quote that ends a literal."""
@@ -132,8 +133,11 @@ class _Reader:
         return f'"{self._text[self._at]}"' if self._at < len(self._text) else "end of string"
 
     def _position(self) -> str:
-        before = self._text[: self._at]
-        return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        """Line and column; the text is gone through once, whatever the number of expressions."""
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._line_start = max(self._line_start, self._text.rfind("\n", self._counted, self._at) + 1)
+        self._counted = self._at
+        return f"{self._line}:{self._at - self._line_start + 1}"
 
 
 def _plain(text: str, *, quoted: bool) -> str:
