@@ -21,7 +21,7 @@ from registry.core.reading import Contact, Question, State
 from registry.errors import LogUnavailable, RequestError
 from registry.model.filter import Selectors, compiled
 from registry.model.node import Node
-from registry.model.topic import Topic
+from registry.model.topic import COORDINATES, Topic
 
 Row = TypeVar("Row")
 # Parameters that no body depends on: when it is answered, how sure it is, whose it is. A datacenter is ours here.
@@ -72,12 +72,14 @@ async def answer(
     options = options or read_options(call)
     if once is None:
         once = await asked_first(call, options, failing_index=failing_index, newest=newest)
+    # Coordinates order what is near and touch no topic but their own, so their index is part of the question.
+    near = call.engine.state.index(COORDINATES) if call.query.value("near") else 0
     question = Question(
         topic,
-        (call.route, call.argument, call.query.without(_NOT_IN_KEY)),
+        (call.route, call.argument, call.query.without(_NOT_IN_KEY), near),
         query,
         encode if as_it_is else _laid_out(call, encode),
-        keep=keep and not call.query.value("near"),  # coordinates order such answers, and touch none of their topics
+        keep=keep,
         only_if_different=only_if_different,
     )
     if options.min_index:
@@ -87,7 +89,7 @@ async def answer(
     else:
         found, waited = call.engine.answer(question), False
     contact = call.engine.contact() if call.engine.shared else _ANSWERING
-    once = once or contact.away
+    once = once or contact.away or near > 0
     headers = index_headers(found.index, options.mode if consistency else "", contact)
     ready = found if not options.min_index or found.index > options.min_index else None
     if cacheable and options.cached:
