@@ -115,6 +115,9 @@ class Settings:
     translate_wan_addrs: bool = row(
         READS, False, kinds.BOOLEAN, "Show nodes of other datacenters with their WAN addresses.",
         consul=("translate_wan_addrs",))
+    disable_coordinates: bool = row(
+        READS, False, kinds.BOOLEAN, "Take and show no network coordinates: what is asked of them is answered 401.",
+        consul=("disable_coordinates",))
 
     enable_script_checks: bool = row(
         CHECKS, False, kinds.BOOLEAN, "Accept script checks from files and from the API. Anyone who can reach the API "

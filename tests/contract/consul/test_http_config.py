@@ -57,6 +57,16 @@ async def test_without_the_cache_cached_means_nothing() -> None:
         assert (await consul.get("/v1/health/service/web?cached&consistent")).status == 400
 
 
+async def test_without_coordinates_nobody_is_asked_for_any() -> None:
+    async with configured(disable_coordinates=True) as consul:
+        for line in ("GET datacenters", "GET nodes?stale&consistent", "GET node/x", "PUT update"):
+            method, path = line.split(" ")
+            answer = await consul.send(f"{method} /v1/coordinate/{path}")
+            assert (answer.status, answer.text) == (401, "Coordinate support disabled")
+        assert (await consul.send("OPTIONS /v1/coordinate/nodes")).status == 200
+        assert (await consul.get("/v1/catalog/nodes?near=_agent")).status == 200
+
+
 async def test_the_bounds_of_a_wait_are_settings() -> None:
     async with configured(default_query_seconds=5, max_query_seconds=20) as consul:
         for query, seconds in (("", 5), ("&wait=10s", 10), ("&wait=1h", 20)):

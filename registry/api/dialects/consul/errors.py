@@ -182,6 +182,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "txn-operations": (413, "Transaction contains too many operations ({count} > {limit})"),
     "txn-value": (413, "Value for key {key!q} is too large ({size} > {limit} bytes)"),
     # User events, prepared queries, coordinates
+    "coordinates-disabled": (401, "Coordinate support disabled"),
     "coordinate-invalid": (500, "invalid coordinate"),
     "coordinate-size": (500, "incompatible coordinate"),
     "coordinate-missing": (400, "Request decode failed: the coordinate is missing"),

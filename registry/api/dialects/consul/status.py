@@ -63,9 +63,3 @@ def _cache_headers(call: Call, options: ReadOptions) -> bytes:
         return b"X-Cache: HIT\r\nAge: 0\r\n"
     seen[key] = None
     return b"X-Cache: MISS\r\n"
-
-
-@endpoint("GET", "/v1/coordinate/datacenters", source="api-docs/coordinate#read-wan-coordinates-for-all-datacenters")
-async def list_wan_coordinates(call: Call) -> Reply:
-    """The coordinates of the servers of all datacenters; none, as where there is no WAN pool."""
-    return Reply(body=b"[]")

@@ -1,7 +1,6 @@
 """Network coordinates: where nodes are, as they say themselves.
 
-Owns the body of an update and what is wrong with one. Nearness in other answers is `nearness.py`, other datacenters
-`status.py`.
+Owns the body of an update and what is wrong with one. Nearness in other answers is `nearness.py`.
 Source: event_query_coordinate.md §C; api-docs/coordinate.
 """
 
@@ -76,9 +75,10 @@ _decoded = Decoder(UpdateBody)
 async def update(call: Call) -> Reply:
     """Say where a node is; 200 and nothing, also for a node that is not there.
 
-    Query: dc, which counts before the body's. Errors: `enterprise`, `decode`, `coordinate-missing`, `datacenter`,
-    `coordinate-invalid`, `coordinate-size`.
+    Query: dc, which counts before the body's. Errors: `coordinates-disabled`, `enterprise`, `decode`,
+    `coordinate-missing`, `datacenter`, `coordinate-invalid`, `coordinate-size`.
     """
+    _refuse_disabled(call)
     refuse_partition(call)
     body = _decoded(await call.body())
     sent = body.coord
@@ -130,7 +130,25 @@ async def read(call: Call) -> Reply:
     return reply
 
 
+@endpoint("GET", "/v1/coordinate/datacenters", source="api-docs/coordinate#read-wan-coordinates-for-all-datacenters")
+async def list_wan_coordinates(call: Call) -> Reply:
+    """The coordinates of the servers of all datacenters; none, as where there is no WAN pool."""
+    _refuse_disabled(call)
+    return Reply(body=b"[]")
+
+
+def _refuse_disabled(call: Call) -> None:
+    """Refuse whatever is asked where the settings say that there are no coordinates.
+
+    Raises:
+        InvalidRequest: `coordinates-disabled`.
+    """
+    if call.server.settings.disable_coordinates:
+        raise InvalidRequest("coordinates-disabled")
+
+
 async def _coordinates(call: Call, topic: Topic, query: Callable[[State], list[NodeCoordinate]]) -> Reply:
+    _refuse_disabled(call)
     options = read_options(call)
     refuse_partition(call)
     try:
