@@ -144,6 +144,8 @@ async def test_names_are_taken_once_in_any_case(consul: Client) -> None:
     first = await stored(consul, Name="q")
     assert (await posted(consul, Name="Q")).text == RAFT + "name 'Q' aliases an existing query name"
     assert (await posted(consul, Name=first)).text == RAFT + f"name '{first}' aliases an existing query ID"
+    own = await send(consul, f"PUT /v1/query/{first}", {"Name": first, "Service": {"Service": "web"}})
+    assert (own.status, own.text) == (500, RAFT + f"name '{first}' aliases an existing query ID")
     await stored(consul, Template={"Type": "name_prefix_match"})
     again = await posted(consul, Template={"Type": "name_prefix_match"})
     assert again.text == RAFT + "a query template with an empty name already exists"

@@ -21,7 +21,7 @@ from registry.api.dialects.consul.routes import ANY_METHOD, endpoint
 from registry.api.reply import Reply, header_lines, text_reply
 from registry.commands import DeletePrepared, PutPrepared
 from registry.core.reading import State
-from registry.errors import InvalidRequest, NotFound, RequestError
+from registry.errors import Conflict, InvalidRequest, NotFound, RequestError
 from registry.model.names import fold
 from registry.model.prepared import PreparedQuery
 from registry.model.topic import PREPARED, PREPARED_ONE
@@ -118,6 +118,8 @@ async def _delete(call: Call) -> Reply:
 
 async def _stored(call: Call, body: PreparedBody, query_id: str, *, new: bool) -> PreparedQuery:
     refuse_invalid(body)
+    if fold(body.name) == query_id:  # what the state says of the ids of others
+        raise Conflict("prepared-name-is-id", name=body.name)
     query = defined(body, query_id)
     await call.engine.propose(PutPrepared(query, new, template_problem(query)))
     return query
