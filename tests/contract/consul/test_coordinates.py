@@ -184,11 +184,14 @@ async def test_a_node_that_moves_changes_the_order_at_once(consul: Client, targe
     for name in ("n1", "n2", "n3"):
         check = {"CheckID": "c", "Status": "passing", "ServiceID": "web"}
         await consul.register(name, Service={"Service": "web", "Port": 1, "Connect": {"Native": True}}, Check=check)
-    for name, at in (("n1", 0.0), ("n2", 0.1), ("n3", 0.2)):
+    for _ in range(2):
+        assert await near(consul, f"{target}near=n1") == ["n1", "n2", "n3"]  # nobody is anywhere
+    for name, at in (("n1", 0.0), ("n2", 0.2), ("n3", 0.1)):
         await say(consul, name, at=at)
+    for _ in range(2):
+        assert await near(consul, f"{target}near=n1") == ["n1", "n3", "n2"]
+    await say(consul, "n2", at=0.05)
     assert await near(consul, f"{target}near=n1") == ["n1", "n2", "n3"]
-    await say(consul, "n2", at=0.3)
-    assert await near(consul, f"{target}near=n1") == ["n1", "n3", "n2"]
 
 
 async def test_a_node_too_far_for_any_number_comes_last(consul: Client) -> None:

@@ -73,7 +73,7 @@ async def answer(
     if once is None:
         once = await asked_first(call, options, failing_index=failing_index, newest=newest)
     # Coordinates order what is near and touch no topic but their own, so their index is part of the question.
-    near = call.engine.state.index(COORDINATES) if call.query.value("near") else 0
+    near = call.engine.state.index(COORDINATES) if call.query.value("near") else None
     question = Question(
         topic,
         (call.route, call.argument, call.query.without(_NOT_IN_KEY), near),
@@ -89,7 +89,7 @@ async def answer(
     else:
         found, waited = call.engine.answer(question), False
     contact = call.engine.contact() if call.engine.shared else _ANSWERING
-    once = once or contact.away or near > 0
+    once = once or contact.away or near is not None
     headers = index_headers(found.index, options.mode if consistency else "", contact)
     ready = found if not options.min_index or found.index > options.min_index else None
     if cacheable and options.cached:
