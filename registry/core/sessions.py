@@ -1,18 +1,22 @@
-"""Sessions as their holders see them: created and renewed.
+"""Sessions as their holders see them: created, renewed, and which locks they have to wait for.
 
 What ends a session is decided by the state and the housekeeper. A renewal moves a deadline that the log keeps, so
 it costs no entry, no index and no wake-up. Source: session.md §3 and §4.
 """
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from registry.commands import CreateSession
+from registry.commands.transaction import Op
 from registry.core.deadlines import session_member
 from registry.core.writes import Writes
-from registry.errors import NotFound
+from registry.errors import NotFound, RequestError
 from registry.log.base import Log
 from registry.model.names import fold
 from registry.model.session import Session
+from registry.state.transactions import delayed_locks
 
 
 class Sessions:
@@ -56,3 +60,14 @@ class Sessions:
         if session is None:
             raise NotFound("session", id=session_id)
         return session
+
+    async def delayed_locks(self, ops: Sequence[tuple[int, Op]]) -> tuple[tuple[int, RequestError], ...]:
+        """Which of these operations, each with its position, lock a key whose lock-delay runs; asks the log the time.
+
+        Raises:
+            LogUnavailable: nobody can tell.
+        """
+        if not delayed_locks(self._writes.state, 0.0, ops):
+            return ()
+        time, _ = await self._log.deadlines.left(())
+        return delayed_locks(self._writes.state, time, ops)

@@ -85,7 +85,7 @@ def _write(rows: Rows, index: int, time: float, op: RowOp) -> None:
     service_id = op.check.service_id
     if service_id and fold(service_id) not in rows.instances.get(fold(node.name), {}):
         raise InvalidRequest("row-service-missing", op=op)
-    catalog.put_check(rows, index, time, replace(op.check, node=node.name))
+    catalog.put_check(rows, index, time, op.check)
 
 
 def _remove(rows: Rows, index: int, row: Row) -> None:

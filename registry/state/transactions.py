@@ -4,7 +4,7 @@ Owns the run and the way back. What an operation on a key means is `state/kv.py`
 Source: txn.md §3 to §5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -32,7 +32,7 @@ def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Fou
         Conflict: `transaction`: some of them fail; `errors` holds (position, error) of each. Nothing has changed.
     """
     rows.kv.reap(time)
-    if delayed := _delayed(rows, time, command.ops):
+    if delayed := delayed_locks(rows, time, enumerate(command.ops)):
         raise Conflict("transaction", errors=delayed)
     attempt = _Attempt(rows, command.ops)
     found: list[Found] = []
@@ -47,6 +47,15 @@ def transact(rows: Rows, index: int, time: float, command: Transact) -> list[Fou
         raise Conflict("transaction", errors=tuple(failed))
     attempt.keep()
     return found
+
+
+def delayed_locks(rows: Rows, time: float, ops: Iterable[tuple[int, Op]]) -> tuple[tuple[int, RequestError], ...]:
+    """The errors of locks that cannot be taken yet, by their positions; they are found before anything is tried."""
+    return tuple(
+        (position, Conflict("key-lock-delay", key=op.key))
+        for position, op in ops
+        if isinstance(op, KeyOp) and op.verb == "lock" and rows.kv.delays.get(op.key, 0.0) > time
+    )
 
 
 def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Found]:
@@ -65,15 +74,6 @@ def look_up_all(rows: Rows, ops: Sequence[Op]) -> list[Found]:
     if failed:
         raise Conflict("transaction", errors=tuple(failed))
     return found
-
-
-def _delayed(rows: Rows, time: float, ops: Sequence[Op]) -> tuple[tuple[int, RequestError], ...]:
-    """The errors of locks that cannot be taken yet, which are found before anything is tried."""
-    return tuple(
-        (position, Conflict("key-lock-delay", key=op.key))
-        for position, op in enumerate(ops)
-        if isinstance(op, KeyOp) and op.verb == "lock" and rows.kv.delays.get(op.key, 0.0) > time
-    )
 
 
 def _carried_out(rows: Rows, index: int, time: float, op: Op) -> Sequence[Found]:

@@ -44,7 +44,7 @@ class RedisDeadlines:
         """How long these deadlines have still to go."""
         time = 0
         found: list[float | None] = []
-        for begin in range(0, len(members), BATCH_MEMBERS):
+        for begin in range(0, len(members) or 1, BATCH_MEMBERS):  # the time is told without any too
             try:
                 await self._session.standing(CALL_SECONDS)
                 answer = await self._session.call(self._beats, "left", *members[begin : begin + BATCH_MEMBERS])

@@ -259,6 +259,17 @@ async def test_a_lock_is_taken_kept_and_told_of(consul: Client) -> None:
     ]
 
 
+async def test_a_lock_delay_is_told_beside_what_else_is_refused_before(consul: Client) -> None:
+    first, second = await session(consul, LockDelay="15s"), await session(consul)
+    assert await put(consul, f"k?acquire={first}")
+    await end(consul, first)
+    refused = [kv("lock", "k", Session=second), kv("get", "none"), kv("set", ""), kv("lock", "k")]
+    delayed = 'failed to lock key "k" due to lock delay'
+    assert await errors(consul, *refused) == [(0, delayed), (2, "Must provide key"), (3, delayed)]
+    await consul.server.advance(15.1)
+    assert await errors(consul, *refused) == [(2, "Must provide key")]
+
+
 # The catalog
 
 
@@ -277,7 +288,7 @@ async def test_rows_come_back_with_what_was_never_given_as_null(consul: Client) 
         '{"Service":{"ID":"web","Service":"web","Tags":null,"Address":"","Meta":null,"Port":80,'
         '"Weights":{"Passing":1,"Warning":1},"EnableTagOverride":false,'
         f'"Proxy":{{"Mode":"","MeshGateway":{{}},"Expose":{{}}}},"Connect":{{}},"PeerName":"",{at}}},'
-        '{"Check":{"Node":"foo","CheckID":"c1","Name":"c1","Status":"passing","Notes":"","Output":"",'
+        '{"Check":{"Node":"FOO","CheckID":"c1","Name":"c1","Status":"passing","Notes":"","Output":"",'
         '"ServiceID":"WEB","ServiceName":"web","ServiceTags":null,"Type":"","Interval":"","Timeout":"",'
         f'"ExposedPort":0,"Definition":{{"Interval":"5s","TCP":"x"}},{at}}}],"Errors":null}}'
     )

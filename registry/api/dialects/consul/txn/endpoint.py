@@ -6,6 +6,7 @@ Source: txn.md; api-docs/txn.
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Raw
@@ -51,9 +52,10 @@ async def transact(call: Call) -> Reply:
 async def _written(call: Call, found: Prepared) -> Reply:
     refuse_foreign_datacenter(call)
     if found.errors:
-        return _reply(None, found.errors)
+        delayed = await call.engine.sessions.delayed_locks(found.ops)
+        return _reply(None, sorted(found.errors + delayed, key=itemgetter(0)))
     try:
-        return _reply(await call.engine.propose(Transact(found.ops)), None)
+        return _reply(await call.engine.propose(Transact(found.all)), None)
     except Conflict as error:
         return _reply(None, _errors_of(error))
 
@@ -65,7 +67,7 @@ async def _read(call: Call, found: Prepared) -> Reply:
         return _told(_reply(None, found.errors, known=False), known=False)
     await asked_first(call, options, failing_index=False, newest=True)
     try:
-        return _told(_reply(look_up_all(call.engine.state, found.ops), None, known=True), known=True)
+        return _told(_reply(look_up_all(call.engine.state, found.all), None, known=True), known=True)
     except Conflict as error:
         return _told(_reply(None, _errors_of(error), known=True), known=True)
 

@@ -42,11 +42,16 @@ OpPart = KeyOpBody | NodeOpBody | ServiceOpBody | CheckOpBody
 
 
 class Prepared(Struct):
-    """The operations of a transaction, or what is wrong with them, each with its position."""
+    """The operations of a transaction that are in order, and what is wrong with the others, each with its position."""
 
-    ops: tuple[Op, ...]
+    ops: tuple[tuple[int, Op], ...]
     errors: tuple[tuple[int, RequestError], ...]
     writes: bool
+
+    @property
+    def all(self) -> tuple[Op, ...]:
+        """The operations, where nothing is wrong with any."""
+        return tuple(op for _, op in self.ops)
 
 
 def parts(bodies: list[OpBody]) -> list[OpPart]:
@@ -57,11 +62,11 @@ def parts(bodies: list[OpBody]) -> list[OpPart]:
 
 def prepared(some: list[OpPart], datacenter: str) -> Prepared:
     """The operations, judged one by one; `datacenter` is that of nodes that name none."""
-    ops: list[Op] = []
+    ops: list[tuple[int, Op]] = []
     errors: list[tuple[int, RequestError]] = []
     for position, part in enumerate(some):
         try:
-            ops.append(_op(part, datacenter))
+            ops.append((position, _op(part, datacenter)))
         except RequestError as error:
             errors.append((position, error))
     return Prepared(tuple(ops), tuple(errors), any(map(_writes, some)))
