@@ -20,6 +20,7 @@ from registry.client.http import Answer, Target, away, tls_of
 _CONNECT_SECONDS = 5.0
 _MARGIN_SECONDS = 10.0  # for an answer beyond its wait and what the server adds to it
 _OK, _MISSING, _BROKEN = 200, 404, 500
+_REDIRECTS = range(300, 400)  # what Consul says for ever of a path that it would write otherwise, as /v1/kv/..
 _REFUSED = "invalid"  # in the text of a 500 with which Consul refuses what it was asked; other 500s may pass
 
 
@@ -88,6 +89,8 @@ def _found(status: int, said: bytes, index: int) -> Found:
         return Found(None, index)
     if status == _BROKEN and _REFUSED in (text := Answer(status, said).text).lower():
         raise Refused(status, text)
+    if status in _REDIRECTS:
+        raise Refused(status, "a redirect, which is not followed")
     if status != _OK:
         raise Answer(status, said).problem()
     try:

@@ -13,7 +13,7 @@ class ServerAway(ClientError):
 
 
 class Refused(ClientError):
-    """The registry answered that it will not: a 4xx. Trying the same again does not help.
+    """The registry answered that it will not: a 4xx, or a redirect. Trying the same again does not help.
 
     Attributes:
         status: of HTTP. text: what the server said, shortened.

@@ -24,6 +24,8 @@ from registry.client.timing import REAL, Timing
 
 TTL_SECONDS = 15.0
 LOCK_DELAY_SECONDS = 15.0
+# What a session is told is in milliseconds, and none of them is no end for Consul. Its shortest TTL is the server's.
+_SHORTEST_TTL_SECONDS, _LONGEST_TTL_SECONDS = 0.001, 86400.0
 
 log = logging.getLogger("registry.client")
 
@@ -57,7 +59,8 @@ class Lock:
         timing: for tests.
 
     Raises:
-        ValueError: a url that is none, no key, or one with a slash at its beginning, which Consul's clients refuse.
+        ValueError: a url that is none, no key, or one with a slash at its beginning, which Consul's clients refuse; a
+            TTL of nothing, or of more than a day.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Lock:
     ) -> None:
         if not key or key.startswith("/"):
             raise ValueError(f"a lock needs a key without a slash at its beginning, not {key!r}")
+        if not _SHORTEST_TTL_SECONDS <= ttl_seconds <= _LONGEST_TTL_SECONDS:
+            raise ValueError(f"a lock needs a TTL of 10 seconds to a day, not of {ttl_seconds} s")
         Target.of(url)
         self.key = key
         self.held: Held | None = None

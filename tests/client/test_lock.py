@@ -124,6 +124,12 @@ def test_a_key_that_consuls_clients_refuse_is_refused(key: str) -> None:
         Lock("http://localhost:8500", key)
 
 
+@pytest.mark.parametrize("seconds", [0, 0.0004, -15, 86401, float("nan")])
+def test_a_ttl_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="needs a TTL"):
+        Lock("http://localhost:8500", KEY, ttl_seconds=seconds)
+
+
 def test_a_url_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="not a url"):
         Lock("localhost:8500", KEY)
@@ -188,6 +194,13 @@ async def test_a_key_that_is_something_else_stays_as_it_is(rest: RestClient, mak
 async def test_what_the_server_refuses_for_ever_is_told(make: Make) -> None:
     with pytest.raises(Refused, match="TTL"):
         await make(ttl_seconds=1).acquire()
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+async def test_a_key_that_no_path_can_name_is_told(make: Make, key: str) -> None:
+    """The server sends such a request elsewhere, as Consul does; waiting would be without end."""
+    with pytest.raises(Refused, match="redirect"):
+        await make(key=key).acquire()
 
 
 # Losing it
