@@ -105,6 +105,9 @@ async def test_all_three_reads_show_the_index_of_the_last_change_of_any(consul: 
 # Mistakes
 
 
+CONFLICT = "Cannot specify ?stale with ?consistent, conflicting semantics."
+
+
 @pytest.mark.parametrize(
     ("line", "status", "text"),
     [
@@ -118,6 +121,9 @@ async def test_all_three_reads_show_the_index_of_the_last_change_of_any(consul: 
         ("GET /v1/session/list?index=x", 400, "Invalid index"),
         ("GET /v1/session/info/?wait=5", 400, "Invalid wait time"),
         ("PUT /v1/session/destroy/x?index=x", 200, "true"),
+        ("PUT /v1/session/renew/?index=x", 400, "Invalid index"),
+        ("PUT /v1/session/renew/x?wait=5", 400, "Invalid wait time"),
+        ("PUT /v1/session/renew/x?stale&consistent", 400, CONFLICT),
     ],
 )
 async def test_what_is_refused(consul: Client, line: str, status: int, text: str) -> None:

@@ -55,8 +55,10 @@ async def destroy(call: Call) -> Reply:
 async def renew(call: Call) -> Reply:
     """Give a session its whole TTL again; 200 and a JSON array of it.
 
-    Errors: `missing-session`, `session`: there is none of this id (any more).
+    Query: dc; read mode and blocking are looked at as for a read, and do nothing. Errors: those of `read_options`,
+    `missing-session`, `session`: there is none of this id (any more).
     """
+    read_options(call)
     _check_id(call)
     return Reply(body=wire.sessions([await call.engine.sessions.renew(call.argument)]))
 
