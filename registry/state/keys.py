@@ -7,6 +7,7 @@ a prefix costs what it finds, not the size of the table. Source: kv.md §3, sess
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from itertools import takewhile
 
 from sortedcontainers import SortedDict
 
@@ -15,6 +16,8 @@ from registry.model.pair import KeyGrave, Pair
 from registry.state.journal import Journal
 
 GRAVE_SECONDS = 900.0  # how long a deletion raises the index of the prefixes above it; Consul's time
+REMEMBERED_KEYS = 100  # a prefix with so many keys and deletions is not looked through whenever its index is asked for
+_PREFIXES_REMEMBERED = 1000
 
 
 class KeyTable:
@@ -28,6 +31,7 @@ class KeyTable:
         self.index = 0
         self.changed: dict[bytes, None] = {}
         self._burials: deque[KeyGrave] = deque()  # oldest first, with some that a later one of the key has replaced
+        self._newest: dict[int, dict[bytes, int]] = {}  # length → prefix of many keys → index of its newest change
         self._journal = journal
 
     # Rows
@@ -41,6 +45,7 @@ class KeyTable:
             self.held.setdefault(fold(pair.session), {})[key] = None
         self.pairs[key] = pair
         self.changed[key] = None
+        self._spoil(key)
         if self._journal.open:
             self._journal.note(partial(self.drop, key) if old is None else partial(self.put, old))
 
@@ -49,6 +54,7 @@ class KeyTable:
         old = self.pairs.pop(key)
         self._let_go(old)
         self.changed[key] = None
+        self._spoil(key)
         if self._journal.open:
             self._journal.note(partial(self.put, old))
 
@@ -76,11 +82,13 @@ class KeyTable:
         """Insert or replace what is left of a key."""
         key, old = grave.key, self.graves.get(grave.key)
         self.graves[key] = grave
+        self._spoil(key, below=grave.tree_index > 0)
         self._burials.append(grave)
         if self._journal.open:
             self._journal.note(partial(self._dig_up, key, old))
 
     def _dig_up(self, key: bytes, old: KeyGrave | None) -> None:
+        self._spoil(key, below=True)
         if old is None:
             del self.graves[key]
         else:
@@ -99,6 +107,7 @@ class KeyTable:
             grave = self._burials.popleft()
             if self.graves.get(grave.key) is grave:
                 del self.graves[grave.key]
+                self._spoil(grave.key, below=grave.tree_index > 0)
         for key in [key for key, until in self.delays.items() if until <= time]:
             del self.delays[key]
 
@@ -140,12 +149,26 @@ class KeyTable:
         """
         if not prefix:
             return self.index
-        newest = max((pair.modify_index for pair in self.under(prefix)), default=0)
-        for key in self.graves.irange(minimum=prefix):
-            if not key.startswith(prefix):
-                break
-            newest = max(newest, self.graves[key].index)
+        newest = self._newest[len(prefix)].get(prefix) if len(prefix) in self._newest else None
+        return (self._newest_under(prefix) if newest is None else newest) or self.index
+
+    def _newest_under(self, prefix: bytes) -> int:
+        found = [pair.modify_index for pair in self.under(prefix)]
+        buried = takewhile(lambda key: key.startswith(prefix), self.graves.irange(minimum=prefix))
+        found += (self.graves[key].index for key in buried)
+        newest = max(found, default=0)
         if newest and self.graves:
             above = (self.graves.get(prefix[:length]) for length in range(len(prefix)))
             newest = max(newest, *(grave.tree_index for grave in above if grave is not None), 0)
-        return newest or self.index
+        if len(found) >= REMEMBERED_KEYS:
+            if sum(map(len, self._newest.values())) >= _PREFIXES_REMEMBERED:
+                self._newest.clear()
+            self._newest.setdefault(len(prefix), {})[prefix] = newest
+        return newest
+
+    def _spoil(self, key: bytes, *, below: bool = False) -> None:
+        """Forget what is remembered of the prefixes of a key that changes, with `below` also of those it begins."""
+        if below:
+            self._newest.clear()
+        for length, prefixes in self._newest.items():
+            prefixes.pop(key[:length], None)

@@ -3,7 +3,7 @@
 import pytest
 
 from registry.model import topic as topics
-from registry.state.keys import GRAVE_SECONDS
+from registry.state.keys import GRAVE_SECONDS, REMEMBERED_KEYS
 from registry.state.snapshot import Frozen, restored
 from tests.unit.state.coordination import Keys
 
@@ -70,6 +70,28 @@ def test_deleting_one_key_is_no_news_to_the_prefixes_below_it(world: Keys) -> No
     world.put("b")
     world.key("delete", "b")
     assert world.under("bl/") == trace
+
+
+def test_a_prefix_of_many_keys_shows_every_change_however_often_it_is_asked(world: Keys) -> None:
+    """Its index is remembered, as finding it takes a look at every key."""
+    for number in range(REMEMBERED_KEYS):
+        last = world.put(f"big/{number:03}")
+    assert [world.under("big/"), world.under("big/"), world.under("bi")] == [last] * 3
+    for change in [
+        lambda: world.put("big/000", "other"),
+        lambda: world.put("big/new"),
+        lambda: world.key("delete", "big/new"),
+        lambda: world.key("delete-tree", "big/00"),
+        lambda: [world.put(f"big/00{number}") for number in range(10)],
+    ]:
+        change()
+        assert [world.under("big/"), world.under("bi"), world.under("b")] == [world.index] * 3
+        newest = world.index
+        world.put("other")
+        world.key("delete", "other")
+        assert [world.under("big/"), world.under("bi")] == [newest] * 2
+    world.key("delete-tree", "b")
+    assert [world.under("big/"), world.under("b")] == [world.index] * 2
 
 
 @pytest.mark.parametrize(("verb", "key"), [("delete", "none"), ("delete-tree", "none"), ("delete-cas", "none")])
