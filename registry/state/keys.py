@@ -7,6 +7,7 @@ a prefix costs what it finds, not the size of the table. Source: kv.md §3, sess
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from heapq import heappop, heappush
 from itertools import takewhile
 
 from sortedcontainers import SortedDict
@@ -28,6 +29,7 @@ class KeyTable:
         self.graves: SortedDict[bytes, KeyGrave] = SortedDict()
         self.held: dict[str, dict[bytes, None]] = {}  # folded session → the keys that it has locked
         self.delays: dict[bytes, float] = {}  # key → log time before which nobody can lock it
+        self._delay_ends: list[tuple[float, bytes]] = []  # a heap of the same, with some that are no more
         self.index = 0
         self.changed: dict[bytes, None] = {}
         self._burials: deque[KeyGrave] = deque()  # oldest first, with some that a later one of the key has replaced
@@ -98,6 +100,7 @@ class KeyTable:
         """Refuse locks on a key until `until` (log time)."""
         old = self.delays.get(key)
         self.delays[key] = until
+        heappush(self._delay_ends, (until, key))
         if self._journal.open:
             self._journal.note(partial(self.delays.pop, key) if old is None else partial(self.delay, key, old))
 
@@ -108,8 +111,10 @@ class KeyTable:
             if self.graves.get(grave.key) is grave:
                 del self.graves[grave.key]
                 self._spoil(grave.key, below=grave.tree_index > 0)
-        for key in [key for key, until in self.delays.items() if until <= time]:
-            del self.delays[key]
+        while self._delay_ends and self._delay_ends[0][0] <= time:
+            until, key = heappop(self._delay_ends)
+            if self.delays.get(key) == until:
+                del self.delays[key]
 
     def burials(self) -> list[KeyGrave]:
         """What is remembered of deletions, the oldest first."""

@@ -243,7 +243,9 @@ def _put_header(state: State, header: Header) -> None:
     state.applied, state.time, state.level = header.applied, header.time, header.level
     state.server, state.indexes = header.server, header.indexes
     state.members, state.holder, state.counters = header.members, header.holder, header.counters
-    state.kv.index, state.kv.delays = header.keys_index, dict(header.delays)
+    state.kv.index = header.keys_index
+    for key, until in header.delays:
+        state.kv.delay(key, until)
     state.sessions.index, state.prepared.index = header.sessions_index, header.prepared_index
     state.event_time, state.autopilot = header.event_time, header.autopilot
     for mesh, number in header.virtual_numbers.items():
