@@ -13,6 +13,7 @@ CRITICAL = "critical"
 STATUSES = frozenset({PASSING, WARNING, CRITICAL})
 
 ALIAS = "alias"  # the type of a check that follows others
+OF_SESSION = "session"  # the type of a check that follows the sessions of a name
 
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE_PREFIX = "_service_maintenance:"

@@ -10,13 +10,11 @@ from msgspec.structs import replace
 from registry.commands import CreateSession, EndSession
 from registry.errors import InvalidRequest
 from registry.model import topic as topics
-from registry.model.check import CRITICAL, PASSING, Check
+from registry.model.check import CRITICAL, OF_SESSION, PASSING
 from registry.model.names import fold
 from registry.model.session import DELETE, Session
 from registry.state import kv
 from registry.state.rows import Rows
-
-SESSION_TYPE = "session"  # of a check that follows the sessions of a name
 
 
 def create_session(rows: Rows, index: int, time: float, command: CreateSession) -> None:
@@ -37,7 +35,7 @@ def create_session(rows: Rows, index: int, time: float, command: CreateSession) 
             raise InvalidRequest("session-check-empty")
         if check is None:
             raise InvalidRequest("session-check-missing", check=check_id)
-        if check.status == CRITICAL and check.type != SESSION_TYPE:
+        if check.status == CRITICAL and check.type != OF_SESSION:
             raise InvalidRequest("session-check-critical", check=check_id)
     rows.sessions.put(session)
     _changed(rows, index, session)
@@ -92,10 +90,6 @@ def _tell_checks(rows: Rows, index: int, session: Session, status: str, output: 
     """Let the checks that follow sessions of this name on this node say so."""
     if not session.name:
         return
-    for _, check in sorted(rows.checks.get(fold(session.node), {}).items()):
-        if _follows(check, session.name):
+    for _, check in sorted(rows.session_checks.get(fold(session.node), {}).items()):
+        if check.definition is not None and check.definition.session_name == session.name:
             rows.write_check(index, replace(check, status=status, output=output), keep_index=True)
-
-
-def _follows(check: Check, name: str) -> bool:
-    return check.type == SESSION_TYPE and check.definition is not None and check.definition.session_name == name

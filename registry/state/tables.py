@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from registry.model.agent import STOPPED, AgentCounters, Task
 from registry.model.autopilot import Autopilot
-from registry.model.check import ALIAS, Check
+from registry.model.check import ALIAS, OF_SESSION, Check
 from registry.model.coordinate import NodeCoordinate
 from registry.model.event import UserEvent
 from registry.model.member import Member
@@ -74,6 +74,7 @@ class Tables:
         self.reapable: dict[Key, Check] = {}  # critical checks whose instance will be removed unless they recover
         self.aliases: dict[Key, Check] = {}  # local checks that follow others
         self.aliases_of: dict[str, dict[Key, None]] = {}  # folded node of their target
+        self.session_checks: dict[str, dict[str, Check]] = {}  # those that follow sessions, as `checks`
         self.virtual_numbers: dict[str, int] = {}  # mesh name → the number in its address: 1 for 240.0.0.1
         self.coordinates: dict[str, dict[str, NodeCoordinate]] = {}  # folded node → segment
         self.journal = Journal()
@@ -219,6 +220,8 @@ class Tables:
         if check.type == ALIAS and check.local is not None and check.runs is not None:
             self.aliases[place] = check
             _put(self.aliases_of, self.alias_target(check)[0], place, None)
+        if check.type == OF_SESSION:
+            _put(self.session_checks, node, key, check)
         if self.journal.open:
             self.journal.note(partial(self.drop_check_row, check) if old is None else partial(self.put_check_row, old))
 
@@ -262,6 +265,8 @@ class Tables:
         self.reapable.pop(place, None)
         if self.aliases.pop(place, None) is not None:
             _drop(self.aliases_of, self.alias_target(check)[0], place)
+        if check.type == OF_SESSION:
+            _drop(self.session_checks, node, key)
 
     # Mesh addresses
 

@@ -26,14 +26,13 @@ from registry.commands import (
 from registry.commands.keys import ReadVerb, WriteVerb
 from registry.commands.transaction import Op, RowVerb
 from registry.model.autopilot import Autopilot
-from registry.model.check import Check, CheckDefinition
+from registry.model.check import OF_SESSION, Check, CheckDefinition
 from registry.model.coordinate import Coordinate
 from registry.model.event import UserEvent
 from registry.model.node import Node
 from registry.model.prepared import NAME_PREFIX_MATCH, PreparedQuery, ServiceQuery, Template
 from registry.model.service import Instance
 from registry.model.session import DELETE, RELEASE, ServiceCheckRef, Session
-from registry.state.sessions import SESSION_TYPE
 
 COORDINATION = (
     ChangeKey, CreateSession, EndSession, Transact, PutPrepared, DeletePrepared, FireEvent, PutCoordinate, SetAutopilot,
@@ -80,7 +79,7 @@ sessions = st.builds(
 )
 
 FOLLOWER = Check(
-    node="n1", id="follows", status="critical", type=SESSION_TYPE, definition=CheckDefinition(session_name="leader")
+    node="n1", id="follows", status="critical", type=OF_SESSION, definition=CheckDefinition(session_name="leader")
 )
 row_ops: st.SearchStrategy[Op] = st.one_of(
     st.builds(

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from registry.model.agent import STOPPED
 from registry.model.agent_meta import with_shown_meta
-from registry.model.check import Check
+from registry.model.check import OF_SESSION, Check
 from registry.model.meta import meta_problem
 from registry.model.service import Instance
 from registry.state.store import State
@@ -69,6 +69,8 @@ def check_tables(state: State) -> None:
     assert state.local_check_ids == {row.id: key for key, row in some_checks.items() if row.local is not None}
     assert all(row.status == "critical" for row in some_checks.values() if row.critical_at)
     assert state.reapable == {key: row for key, row in some_checks.items() if reapable(row)}
+    following = {(node, key): row for node, rows in state.session_checks.items() for key, row in rows.items()}
+    assert following == {key: row for key, row in some_checks.items() if row.type == OF_SESSION}
 
 
 def check_agents(state: State) -> None:
