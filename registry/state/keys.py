@@ -19,6 +19,7 @@ from registry.state.journal import Journal
 GRAVE_SECONDS = 900.0  # how long a deletion raises the index of the prefixes above it; Consul's time
 REMEMBERED_KEYS = 100  # a prefix with so many keys and deletions is not looked through whenever its index is asked for
 _PREFIXES_REMEMBERED = 1000
+_BURIALS_IDLE = 1000  # replaced ones that may lie about, besides as many as there are graves
 
 
 class KeyTable:
@@ -111,6 +112,8 @@ class KeyTable:
             if self.graves.get(grave.key) is grave:
                 del self.graves[grave.key]
                 self._spoil(grave.key, below=grave.tree_index > 0)
+        if len(self._burials) > 2 * len(self.graves) + _BURIALS_IDLE and not self._journal.open:
+            self._burials = deque(self.burials())  # one key may be deleted again and again
         while self._delay_ends and self._delay_ends[0][0] <= time:
             until, key = heappop(self._delay_ends)
             if self.delays.get(key) == until:

@@ -72,6 +72,17 @@ def test_deleting_one_key_is_no_news_to_the_prefixes_below_it(world: Keys) -> No
     assert world.under("bl/") == trace
 
 
+def test_of_many_deletions_of_one_key_the_last_counts_for_its_time(world: Keys) -> None:
+    for _ in range(3000):
+        world.put("q/a", after_seconds=0.1)
+        world.key("delete", "q/a", after_seconds=0.1)
+    gone = world.index
+    world.put("other", after_seconds=GRAVE_SECONDS - 1)
+    assert world.under("q/") == gone
+    last = world.put("other", "2", after_seconds=2.0)
+    assert world.under("q/") == last
+
+
 def test_a_prefix_of_many_keys_shows_every_change_however_often_it_is_asked(world: Keys) -> None:
     """Its index is remembered, as finding it takes a look at every key."""
     for number in range(REMEMBERED_KEYS):
