@@ -81,6 +81,7 @@ async def test_flags_that_exclude_each_other_are_told_with_the_whole_query(
         ("0x1", 'parsing "0x1": invalid syntax'),
         ("%D9%A1", 'parsing "١": invalid syntax'),
         ("18446744073709551616", 'parsing "18446744073709551616": value out of range'),
+        ("99999999999999999999x", 'parsing "99999999999999999999x": value out of range'),
         ("9" * 5000, f'parsing "{"9" * 5000}": value out of range'),
     ],
 )

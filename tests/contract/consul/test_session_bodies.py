@@ -107,6 +107,9 @@ async def test_a_lock_delay_that_is_none(consul: Client, text: str, problem: str
         (b'"text"', "json: cannot unmarshal string into Go value of type "),
         (b'{"Name":5}', "json: cannot unmarshal number into Go struct field .Name of type string"),
         (b'{"TTL":15}', "json: cannot unmarshal number into Go struct field .TTL of type string"),
+        (b'{"ID":5}', "json: cannot unmarshal number into Go struct field .ID of type string"),
+        (b'{"CreateIndex":"1"}', "json: cannot unmarshal string into Go struct field .CreateIndex of type uint64"),
+        (b'{"ModifyIndex":-1}', "json: cannot unmarshal number -1 into Go struct field .ModifyIndex of type uint64"),
         (b'{"NodeChecks":"a"}', "json: cannot unmarshal string into Go struct field .NodeChecks of type []string"),
     ],
 )

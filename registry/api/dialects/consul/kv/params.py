@@ -42,10 +42,11 @@ def unsigned(text: str) -> int:
     Raises:
         InvalidRequest: `unsigned`; `problem` is Go's text.
     """
-    if not _DIGITS.fullmatch(text):
-        raise InvalidRequest("unsigned", text=text, problem="invalid syntax")
-    digits = text.lstrip("0")
+    leading = _DIGITS.match(text)
+    digits = leading[0].lstrip("0") if leading is not None else ""
     number = int(digits or "0") if len(digits) <= _MOST_DIGITS else _LARGEST + 1
-    if number > _LARGEST:
+    if number > _LARGEST:  # which is seen before what follows
         raise InvalidRequest("unsigned", text=text, problem="value out of range")
+    if leading is None or leading[0] != text:
+        raise InvalidRequest("unsigned", text=text, problem="invalid syntax")
     return number

@@ -12,7 +12,7 @@ from msgspec import field
 
 from registry.api.call import Call
 from registry.api.dialects.consul.go.bodies import Decoder
-from registry.api.dialects.consul.go.decode import Body, Duration
+from registry.api.dialects.consul.go.decode import Body, Duration, Unsigned
 from registry.api.dialects.consul.go.free import duration_ns
 from registry.errors import InvalidRequest
 from registry.model.duration import HOUR, SECOND, nanoseconds, text
@@ -50,6 +50,9 @@ class SessionBody(Body):
     node_checks: list[str] | None = field(default_factory=lambda: [SERF_HEALTH])
     checks: list[str] | None = field(default_factory=lambda: [SERF_HEALTH])
     service_checks: list[ServiceCheckBody] | None = None
+    id: str = ""  # this and the next two are given by us, but have to be of these types
+    create_index: Unsigned = 0
+    modify_index: Unsigned = 0
 
     def __post_init__(self) -> None:
         self.lock_delay = _lock_delay_ns(self.lock_delay)
