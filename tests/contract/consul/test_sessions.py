@@ -194,7 +194,7 @@ async def test_only_renewals_keep_a_session(consul: Client) -> None:
 
 async def test_a_session_without_a_ttl_stays(consul: Client) -> None:
     found = [await session(consul, TTL=ttl) for ttl in ("", "0", "0s", "0m")]
-    await consul.server.advance(600)
+    await consul.server.advance(60)
     for one, ttl in zip(found, ("", "0", "0s", "0m"), strict=True):
         assert (await shown(consul, one))["TTL"] == ttl
         assert (await consul.send(f"PUT /v1/session/renew/{one}")).status == 200
