@@ -128,12 +128,33 @@ async def test_parameters_count_where_nothing_is_written(
         (b'[{"KV":{"Verb":"get","Foo":1}}]', 'json: unknown field "Foo"'),
         (b'[{"Check":{"Verb":"set","Check":{"Interval":"5s"}}}]', 'json: unknown field "Interval"'),
         (b'[{"KV":{"Verb":"set","Key":"k","Value":"*"}}]', "illegal base64 data at input byte 0"),
+        (
+            b'[{"Service":{"Service":{"Weights":5}}}]',
+            "json: cannot unmarshal number into Go struct field AgentService.Service.Service.Weights of type"
+            " api.AgentWeights",
+        ),
         (b'[{"Check":{"Check":{"Definition":{"Interval":"x"}}}}]', 'time: invalid duration "x"'),
     ],
 )
 async def test_bodies_that_cannot_be_read(consul: Client, body: bytes, problem: str) -> None:
     answer = await consul.put("/v1/txn", body)
     assert (answer.status, answer.text) == (400, f"Failed to parse body: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ({"Proxy": {"destination_service_name": "web"}}, "destination_service_name"),
+        ({"Proxy": {"Upstreams": [{"local_bind_port": 1}]}}, "local_bind_port"),
+        ({"Proxy": {"Expose": {"Paths": [{"listener_port": 1}]}}}, "listener_port"),
+        ({"enable_tag_override": True}, "enable_tag_override"),
+    ],
+)
+async def test_the_second_names_of_an_agents_fields_are_unknown(
+    consul: Client, part: dict[str, Any], field: str
+) -> None:
+    answer = await txn(consul, service("set", "n", Service="web", **part))
+    assert (answer.status, answer.text) == (400, f'Failed to parse body: json: unknown field "{field}"')
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"[{}]", b"[] and more", b'[{"KV":null,"Node":null}]'])

@@ -13,9 +13,10 @@ from msgspec import field
 from registry.api.dialects.consul.go.base64 import first_problem
 from registry.api.dialects.consul.go.bodies import ListDecoder
 from registry.api.dialects.consul.go.decode import Body, Free, Int, Unsigned
-from registry.api.dialects.consul.registration.bodies import AddressBody, LocalityBody, WeightsBody
+from registry.api.dialects.consul.registration import bodies as agent
+from registry.api.dialects.consul.registration import bodies_mesh as mesh
+from registry.api.dialects.consul.registration.bodies import AddressBody, LocalityBody
 from registry.api.dialects.consul.registration.bodies_catalog import DefinitionBody
-from registry.api.dialects.consul.registration.bodies_mesh import ProxyBody
 from registry.errors import InvalidRequest
 
 
@@ -83,6 +84,47 @@ class ConnectBody(Body):
 
     native: bool = False
     sidecar_service: Free | None = None
+
+
+class WeightsBody(agent.WeightsBody):
+    """`Weights`."""
+
+    GO_NAME: ClassVar = "AgentWeights"
+    GO_PACKAGE: ClassVar = "api"
+
+
+class ExposePathBody(mesh.ExposePathBody):
+    """One of `Expose.Paths`; it and what follows has no second names here."""
+
+    GO_PACKAGE: ClassVar = "api"
+    ALIASES: ClassVar = {}
+
+
+class ExposeBody(mesh.ExposeBody):
+    """`Expose`."""
+
+    GO_PACKAGE: ClassVar = "api"
+
+    paths: list[ExposePathBody] | None = None  # type: ignore[assignment]
+
+
+class UpstreamBody(mesh.UpstreamBody):
+    """One of `Upstreams`."""
+
+    GO_PACKAGE: ClassVar = "api"
+    ALIASES: ClassVar = {}
+
+
+class ProxyBody(mesh.ProxyBody):
+    """`Proxy`."""
+
+    GO_NAME: ClassVar = "AgentServiceConnectProxyConfig"
+    GO_PACKAGE: ClassVar = "api"
+    GO_TYPES: ClassVar = {"mode": "api.ProxyMode"}
+    ALIASES: ClassVar = {}
+
+    upstreams: list[UpstreamBody] | None = None  # type: ignore[assignment]
+    expose: ExposeBody | None = None
 
 
 class ServiceBody(Body):
