@@ -61,6 +61,15 @@ async def test_it_is_told_how_long_ago_each_has_passed(log: Log, clock: Clock) -
     assert tick.late_seconds == pytest.approx((2.5, 0.5), abs=0.2)  # real time goes on beside the clock of some
 
 
+async def test_how_long_deadlines_have_to_go_is_told_with_the_time_also_for_none(log: Log, clock: Clock) -> None:
+    await log.append(1, [Record(b"x", (Arm("a", 10.0),))])
+    begun, none = await log.deadlines.left([])
+    assert (none, begun) == ((), pytest.approx((await log.deadlines.tick(1)).time, abs=0.2))
+    clock.advance(12.5)
+    time, (left, stranger) = await log.deadlines.left(["a", "stranger"])
+    assert (left, stranger, time - begun) == (pytest.approx(-2.5, abs=0.2), None, pytest.approx(12.5, abs=0.2))
+
+
 async def test_rearm_replaces_everything(log: Log, clock: Clock) -> None:
     await log.append(1, [Record(b"x", (Arm("old", 1.0), Arm("kept", 1.0)))])
     clock.advance(5)

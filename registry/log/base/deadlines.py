@@ -80,7 +80,7 @@ class Deadlines(Protocol):
         """
 
     async def left(self, members: Sequence[str]) -> Left:
-        """How many seconds remain until these deadlines.
+        """How many seconds remain until these deadlines; where none is named, the time of the log alone.
 
         Raises:
             LogUnavailable: the store does not answer.
