@@ -4,6 +4,7 @@ Owns the words that probes and the runner share. What a type does is in the file
 Source: agent.md §8.3, §8.5.
 """
 
+import re
 from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from registry.model.check import CRITICAL, PASSING, WARNING, CheckDefinition
 Key = Hashable  # how whoever feeds the runner names a check: its node and id, say
 TIMEOUT_SECONDS = 10.0  # Consul's, for everything that goes over the network
 OUTPUT_MAX_BYTES = 4096  # Consul's `check_output_max_size`
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class Result(NamedTuple):
@@ -42,6 +44,15 @@ def critical(output: str, *, at_once: bool = False) -> Result:
 def status_of_exit(code: int) -> str:
     """What the exit code of a program says: 0 passing, 1 warning, all else critical."""
     return {0: PASSING, 1: WARNING}.get(code, CRITICAL)
+
+
+def storable(result: Result) -> Result:
+    """The result with an output that is text: bytes that are not UTF-8, which Python keeps as lone surrogates, are
+    replaced. No log and no answer could hold them.
+    """
+    if result.output.isascii():
+        return result
+    return result._replace(output=_NO_CHARACTER.sub("\ufffd", result.output))
 
 
 def timeout_seconds(definition: CheckDefinition, default: float = TIMEOUT_SECONDS) -> float:

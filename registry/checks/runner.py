@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from registry.checks.base import Key, Probe, Result, critical
+from registry.checks.base import Key, Probe, Result, critical, storable
 from registry.checks.figures import Figures, Spread
 from registry.checks.means import Means
 from registry.checks.schedule import FirstRuns, interval_seconds
@@ -189,7 +189,7 @@ class CheckRunner:
         self._count(job.kind.name, result, ended - began)
         job.task = None
         self._wait(job, self._next_seconds(job, began))
-        if (judged := job.thresholds.judge(result)) is not None:
+        if (judged := job.thresholds.judge(storable(result))) is not None:
             self._parts.report(job.key, judged)
 
     def _next_seconds(self, job: _Job, began: float) -> float:

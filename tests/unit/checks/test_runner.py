@@ -232,6 +232,14 @@ async def test_a_broken_probe_is_critical_and_runs_again(world, clock):
     assert world.runner.figures().errors == 1
 
 
+async def test_bytes_of_a_target_that_are_no_text_are_replaced(world, clock):
+    """Some come to us as lone surrogates, which can be neither stored nor shown: the result would be lost."""
+    world.answer = passing(b"caf\xe9 \xc3\xa9".decode("utf-8", "surrogateescape"))
+    world.runner.run("c", TEN)
+    await clock.advance(1)
+    assert [result.output for _, result, _ in world.reported] == ["caf\ufffd \xe9"]
+
+
 async def test_what_happens_is_counted(world, clock):
     world.runner.run("c", TEN)
     await clock.advance(11)
