@@ -18,6 +18,7 @@ _HIGHEST_PORT = 65535
 _PORT_DIGITS = 5
 _LONGEST_NAME = 254
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_FALLBACK_SECONDS = 0.3  # Go's
 _NAME_SERVERS = "/etc/resolv.conf"
 
 SocketAddress = tuple[Any, ...]
@@ -168,23 +169,65 @@ class Resolver:
 
 
 async def connect(address: Address, resolver: Resolver) -> socket.socket:
-    """A TCP connection to the first of the host's addresses that takes one.
+    """A TCP connection to one of the host's addresses.
+
+    They are tried in their order; when those of the first one's family have not answered in a moment, those of the
+    other are tried beside them, so that a name whose IPv6 leads nowhere is reached all the same.
 
     Raises:
-        DialError: none does; what the first of them said. Cancelling leaves no socket behind.
+        DialError: none takes one; what the first of them said. Cancelling leaves no socket behind.
+    Source: Go's net.Dialer, FallbackDelay; RFC 6555.
     """
     try:
         found = await resolver.addresses(*address)
     except LookupFailed as error:
         raise DialError(f"dial tcp: {error}") from None
-    said: str | None = None
+    if not found:
+        raise DialError(f"dial tcp: lookup {address.host}: no such host")
+    first = [one for one in found if one[0] == found[0][0]]
+    others = [one for one in found if one[0] != found[0][0]]
+    return await (_raced(address, first, others) if others else _one_of(address, first))
+
+
+async def _raced(address: Address, first: list[Any], others: list[Any]) -> socket.socket:
+    begun = [asyncio.ensure_future(_one_of(address, first))]
+    try:
+        await asyncio.wait(begun, timeout=_FALLBACK_SECONDS)
+        if not _succeeded(begun[0]):
+            begun.append(asyncio.ensure_future(_one_of(address, others)))
+            running = {*begun}
+            while running and not any(map(_succeeded, begun)):
+                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        winner = next(filter(_succeeded, begun), begun[0])
+    except BaseException:
+        for each in begun:
+            _let_go(each)
+        raise
+    for each in begun:
+        if each is not winner:
+            _let_go(each)
+    return winner.result()
+
+
+def _succeeded(attempt: "asyncio.Future[socket.socket]") -> bool:
+    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
+
+
+def _let_go(attempt: "asyncio.Future[socket.socket]") -> None:
+    if _succeeded(attempt):
+        attempt.result().close()
+    attempt.cancel()
+
+
+async def _one_of(address: Address, found: list[Any]) -> socket.socket:
+    said = ""
     for family, kind, protocol, _, where in found:
         try:
             return await _connected(family, kind, protocol, where)
         except OSError as error:
             shown = Address(str(where[0]) if address.host else "", address.port)
             said = said or f"dial tcp {shown}: connect: {gotext.errno_text(error)}"
-    raise DialError(said or f"dial tcp: lookup {address.host}: no such host")
+    raise DialError(said)
 
 
 def path_of(made: Any) -> str:

@@ -12,11 +12,11 @@ from registry.checks.udp import UdpProbe
 from registry.model.check import CheckDefinition
 from tests.unit.checks.conftest import listening, old_http, silent
 
-SHORT = 10**9 // 5
+SHORT, LONG = 10**9 // 5, 5 * 10**9  # the first certificates that are read load much
 
 
-async def tcp(means, where, **more) -> Result:
-    return await TcpProbe(CheckDefinition(tcp=where, timeout_ns=SHORT, **more), means).run()
+async def tcp(means, where, timeout_ns=SHORT, **more) -> Result:
+    return await TcpProbe(CheckDefinition(tcp=where, timeout_ns=timeout_ns, **more), means).run()
 
 
 async def udp(means, where) -> Result:
@@ -75,10 +75,10 @@ async def test_a_name_that_nobody_knows_is_critical(means):
 
 async def test_tls_is_verified(means, trusting, certificate):
     async with listening(silent, certificate.context()) as where:
-        trusted = await tcp(trusting, where, tcp_use_tls=True)
-        stranger = await tcp(means, where, tcp_use_tls=True)
-        skipped = await tcp(means, where, tcp_use_tls=True, tls_skip_verify=True)
-        misnamed = await tcp(trusting, where, tcp_use_tls=True, tls_server_name="other.test")
+        trusted = await tcp(trusting, where, timeout_ns=LONG, tcp_use_tls=True)
+        stranger = await tcp(means, where, timeout_ns=LONG, tcp_use_tls=True)
+        skipped = await tcp(means, where, timeout_ns=LONG, tcp_use_tls=True, tls_skip_verify=True)
+        misnamed = await tcp(trusting, where, timeout_ns=LONG, tcp_use_tls=True, tls_server_name="other.test")
     assert trusted == skipped == ("passing", f"TCP+TLS connect {where}: Success", False)
     assert stranger.output == "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     assert misnamed.status == "critical"
@@ -127,3 +127,23 @@ async def test_a_udp_port_that_is_closed_is_critical(means, closed_port):
     assert result.output.startswith("read udp 127.0.0.1:")
     assert result.output.endswith(f"->127.0.0.1:{closed_port}: read: connection refused")
     assert (await udp(means, "127.0.0.1")).output == "dial udp: address 127.0.0.1: missing port in address"
+
+
+async def test_a_name_whose_first_address_leads_nowhere_is_reached_by_the_other(means, monkeypatch):
+    """As on machines with IPv6 addresses and no way out for them."""
+    with socket.socket(socket.AF_INET6) as held:
+        held.bind(("::1", 0))
+        held.listen(0)
+        with socket.create_connection(held.getsockname()[:2]):  # and nobody else gets in
+            async with listening(silent) as where:
+                port = int(where.rpartition(":")[2])
+
+                async def addresses(host, asked, kind=socket.SOCK_STREAM):
+                    return [
+                        (socket.AF_INET6, kind, 0, "", held.getsockname()),
+                        (socket.AF_INET, kind, 0, "", ("127.0.0.1", port)),
+                    ]
+
+                monkeypatch.setattr(means.resolver, "addresses", addresses)
+                found = await tcp(means, f"both.test:{port}", timeout_ns=LONG)
+    assert found.status == "passing"
