@@ -164,7 +164,7 @@ def test_the_table_speaks_of_things_that_exist():
         ("registry.api.server.connection", "import aiohttp.web", None),
         ("registry.api.dialects.hive.server", "import aiohttp.web", "must never see aiohttp"),
         ("registry.checks.tcp", "import aiohttp", "must never see aiohttp"),
-        ("registry.checks.http", "import aiohttp", None),
+        ("registry.tasks.http", "import aiohttp", None),
         ("registry.api.dialects.consul.wire", "from registry.api.call import Call", None),
         ("registry.api.dialects.consul.wire", "from registry.api.dialects.hive import wire",
          "must never see another dialect"),

@@ -84,8 +84,8 @@ class Tail:
             del self._kept[:surplus]
 
     def text(self) -> str:
-        """What is kept; bytes that are not UTF-8 are replaced."""
-        return self._kept.decode("utf-8", "replace")
+        """What is kept; each byte that is not of UTF-8 is replaced, as Go does it."""
+        return _NO_CHARACTER.sub("\ufffd", self._kept.decode("utf-8", "surrogateescape"))
 
     def captured(self) -> str:
         """What is kept, after a line that says so when something was lost. Source: agent.md §8.5."""

@@ -140,7 +140,6 @@ class Resolver:
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._asked: dict[tuple[str, int, int], asyncio.Future[list[Any]]] = {}
-        self.first: dict[str, str] = {}  # the address that was last found first, for the texts of failures
 
     async def addresses(self, host: str, port: int, kind: int = socket.SOCK_STREAM) -> list[Any]:
         """What `socket.getaddrinfo` says; an address is taken as it is.
@@ -158,9 +157,7 @@ class Resolver:
             asked = loop.run_in_executor(self._threads, _looked_up, host, port, kind)
             self._asked[question] = asked
             asked.add_done_callback(lambda _: self._asked.pop(question, None))
-        found = await asyncio.shield(asked)
-        self.first[host] = str(found[0][4][0])
-        return found
+        return await asyncio.shield(asked)
 
     def close(self) -> None:
         """Let the threads end; a question that is under way is not waited for."""

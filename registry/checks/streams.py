@@ -8,14 +8,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from registry.checks import dial, gotext, x509
 from registry.checks.means import Means
 from registry.model.check import CheckDefinition
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+Made = TypeVar("Made")
 
 _UNVERIFIED = CheckDefinition(tls_skip_verify=True)
 _SECOND_LOOK_SECONDS = 2.0  # it answered a moment ago
@@ -51,14 +54,34 @@ async def _streams(
 ) -> Stream:
     if protocols is None:
         return await asyncio.open_connection(sock=made)
+    return await over_tls(
+        address, means, definition, protocols, dial.path_of(made),
+        lambda context, name: asyncio.open_connection(sock=made, ssl=context, server_hostname=name),
+    )  # fmt: skip
+
+
+async def over_tls(
+    address: dial.Address,
+    means: Means,
+    definition: CheckDefinition,
+    protocols: Sequence[str],
+    path: str,
+    shake: Callable[[ssl.SSLContext, str], Awaitable[Made]],
+) -> Made:
+    """What `shake` makes of a connection by a handshake with the target, given how to and the name to ask for.
+
+    Args:
+        path: the two ends of the connection, for the text of a failure.
+    Raises:
+        DialError: the target's certificate is refused, or it speaks no TLS.
+    """
     context, name = await means.tls(definition, protocols), definition.tls_server_name or address.host
     if not sendable(name):
         if not definition.tls_skip_verify:
             raise dial.DialError(await refusal(address, means, name), handshake=True)
         name = ""
-    path = dial.path_of(made)
     try:
-        return await asyncio.open_connection(sock=made, ssl=context, server_hostname=name or "localhost")
+        return await shake(context, name or "localhost")
     except ssl.SSLCertVerificationError as error:
         raise dial.DialError(await refusal(address, means, name, error.verify_code), handshake=True) from None
     except (ssl.SSLError, OSError) as error:

@@ -6,13 +6,15 @@ Source: agent.md §8.3; Go's net/url and net/http.
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
-from registry.checks.dial import DialError, is_ip, is_name, split
+from registry.checks.dial import Address, DialError, is_ip, is_name, split
 from registry.checks.gotext import quoted
 
+_PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -31,10 +33,13 @@ class UrlError(Exception):
 
 
 class Parts(NamedTuple):
-    """A url taken to pieces. `host` is without the brackets of IPv6 and the port; `opaque` has none at all."""
+    """A url taken to pieces. `host` is without the brackets of IPv6 and the port; `opaque` has none at all.
+
+    `user` is None where there is no @.
+    """
 
     scheme: str
-    user: str
+    user: str | None
     host: str
     port: str
     path: str
@@ -49,15 +54,28 @@ class Parts(NamedTuple):
 
 
 class Url(NamedTuple):
-    """A url that can be asked: as it is sent, and what of it decides about the connection.
+    """A url that can be asked: where to connect to, and what is said there.
 
-    `named` is what the target is told it is called, when that is not what is connected to.
+    `host` is empty for this machine, `authority` is what the target is told that it is called, `user` is the name and
+    the password as they were written, None without any.
     """
 
-    text: str
     scheme: str
     host: str
-    named: str = ""
+    port: int
+    authority: str
+    target: str
+    user: str | None
+
+    @property
+    def address(self) -> Address:
+        """Where to connect to."""
+        return Address(self.host, self.port)
+
+    @property
+    def absolute(self) -> str:
+        """The whole of it, as a proxy is asked for it."""
+        return f"{self.scheme}://{self.authority}{self.target}"
 
 
 def read(text: str, verb: str) -> Url:
@@ -71,26 +89,31 @@ def read(text: str, verb: str) -> Url:
         return UrlError(f"{verb} {quoted(shown(text))}: {why}")
 
     parts = parse(text)
-    if parts.scheme not in ("http", "https"):
+    if parts.scheme not in _PORTS:
         raise wrong(f"unsupported protocol scheme {quoted(parts.scheme)}")
     if parts.opaque or not parts.authority:
         raise wrong("http: no Host in request URL")
-    host = _ascii(parts.host)
-    if parts.port:
-        try:
-            split(f"x:{parts.port}")
-        except DialError as error:
-            raise wrong(str(error)) from None
+    host = ascii_name(parts.host).replace("%25", "%")  # which begins the zone of an address of IPv6
+    try:
+        port = split(f"x:{parts.port}").port if parts.port else _PORTS[parts.scheme]
+    except DialError as error:
+        raise wrong(str(error)) from None
     if host and not is_ip(host) and not is_name(host):
         raise wrong(f"dial tcp: lookup {host}: no such host")
-    where = parts._replace(host=host or "127.0.0.1").authority  # no host is this machine
     path = quote(_escaped(parts.path) or "/", safe=_SENT_AS_IT_IS)
-    user = f"{quote(parts.user, safe=_SENT_AS_IT_IS)}@" if parts.user else ""
-    sent = f"{parts.scheme}://{user}{where}{path}{quote(parts.query, safe=_SENT_AS_IT_IS)}"
-    return Url(sent, parts.scheme, host, "" if host else f":{parts.port}")
+    target = path + quote(parts.query, safe=_SENT_AS_IT_IS)
+    authority = parts._replace(host=host.partition("%")[0]).authority
+    return Url(parts.scheme, host, port, authority, target, parts.user)
 
 
-def _ascii(host: str) -> str:
+def basic(user: str) -> str:
+    """The header by which a name and a password are said, given as a url has them. Source: RFC 7617."""
+    name, _, password = user.partition(":")
+    return f"Basic {b64encode(unquote_to_bytes(name) + b':' + unquote_to_bytes(password)).decode()}"
+
+
+def ascii_name(host: str) -> str:
+    """The name as it is asked for: one with other letters in Punycode, if it can be."""
     if host.isascii():
         return host
     try:
@@ -113,7 +136,7 @@ def parse(text: str) -> Parts:
         raise wrong("net/url: invalid control character in URL")
     if text.startswith(":"):
         raise wrong("missing protocol scheme")
-    rest = text.partition("#")[0]
+    rest, _, fragment = text.partition("#")
     scheme, colon, after = rest.partition(":")
     if colon and _SCHEME.match(scheme):
         scheme, rest = scheme.lower(), after
@@ -123,7 +146,7 @@ def parse(text: str) -> Parts:
     if not rest.startswith("/"):
         if not scheme and ":" in rest.partition("/")[0]:
             raise wrong("first path segment in URL cannot contain colon")
-        return Parts(scheme, "", "", "", rest, mark + query, opaque=True)
+        return Parts(scheme, None, "", "", rest, mark + query, opaque=True)
     authority, path = "", rest
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
@@ -132,9 +155,9 @@ def parse(text: str) -> Parts:
     host, port = _host_and_port(place, wrong)
     if at and not _USER.match(user):
         raise wrong("net/url: invalid userinfo")
-    if escape := _ESCAPE.search(path):
+    if escape := _ESCAPE.search(path) or _ESCAPE.search(fragment):
         raise wrong(f"invalid URL escape {quoted(escape[0])}")
-    return Parts(scheme, user, host, port, path, mark + query)
+    return Parts(scheme, user if at else None, host, port, path, mark + query)
 
 
 def _host_and_port(place: str, wrong: Callable[[str], UrlError]) -> tuple[str, str]:
@@ -159,7 +182,7 @@ def _escaped(path: str) -> str:
     return path if _PLAIN_PATH.match(path) else quote(unquote_to_bytes(path), safe=_KEPT_IN_PATH)
 
 
-def shown(text: str) -> str:
+def shown(text: str, *, with_user: bool = True) -> str:
     """The url as errors show it: a password is not for everybody's eyes."""
     try:
         parts = parse(text)
@@ -168,8 +191,8 @@ def shown(text: str) -> str:
     scheme = f"{parts.scheme}:" if parts.scheme else ""
     if parts.opaque:
         return f"{scheme}{parts.path}{parts.query}"
-    name, colon, _ = parts.user.partition(":")
-    user = f"{name}:***@" if colon else f"{name}@" if name else ""
+    name, colon, _ = (parts.user or "").partition(":")
+    user = "" if parts.user is None or not with_user else f"{name}:***@" if colon else f"{name}@"
     there = user or parts.authority or (parts.scheme and parts.path)
     place = f"//{user}{quote(parts.authority, safe=_KEPT_IN_HOST)}" if there else ""
     mark, fragment = text.partition("#")[1:]
@@ -186,16 +209,20 @@ def joined(base: str, where: str) -> str:
     return urljoin(base, where)
 
 
-def proxy_for(url: Url) -> str | None:
-    """The proxy that the environment names for the url. Never for this machine itself. Source: Go's httpproxy."""
-    host = url.host.strip("[]").lower()
+def proxy_for(url: Url) -> Url | None:
+    """The proxy that the environment names for the url. Never for this machine itself. Source: Go's httpproxy.
+
+    Raises:
+        UrlError: what it names is none.
+    """
+    host = url.host.lower()
     if host in ("", "localhost") or (is_ip(host) and (host.startswith("127.") or host == "::1")):
         return None
     name = f"{url.scheme}_proxy"
     proxy = os.environ.get(name.upper()) or os.environ.get(name)
     if not proxy or _excepted(host, os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    return read(proxy if "://" in proxy else f"http://{proxy}", "proxyconnect")
 
 
 def _excepted(host: str, exceptions: str) -> bool:

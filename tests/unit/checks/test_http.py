@@ -1,6 +1,7 @@
 """HTTP checks against a real server."""
 
 import asyncio
+import gzip
 import re
 import socket
 import struct
@@ -140,6 +141,28 @@ async def test_secrets_are_not_carried_to_another_host(means):
     assert seen == ["Bearer x", None]
 
 
+async def test_what_a_redirect_carries_along(means):
+    """The name that the definition gives the target goes to the same target only; the url is said, its user not."""
+    seen = []
+
+    async def answer(request):
+        seen.append((request.headers["Host"], request.headers.get("Referer"), request.headers.get("Authorization")))
+        if request.path == "/from":
+            raise web.HTTPFound("/again")
+        if request.path == "/again":
+            raise web.HTTPFound(f"http://localhost:{port}/to")
+        return web.Response()
+
+    async with serving(answer) as url:
+        port = url.rpartition(":")[2]
+        await run(means, f"http://me:secret@127.0.0.1:{port}/from", header={"Host": ("named.test",)})
+    assert seen == [
+        ("named.test", None, "Basic bWU6c2VjcmV0"),
+        ("named.test", f"{url}/from", "Basic bWU6c2VjcmV0"),
+        (f"localhost:{port}", f"{url}/again", None),
+    ]
+
+
 async def test_only_the_end_of_a_long_body_is_kept(means):
     async def answer(request):
         return web.Response(text="a" * 300_000 + "end")
@@ -248,10 +271,10 @@ def answering(data: bytes):
     """A target that sends these bytes, whatever it is asked."""
 
     async def talk(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(data)
-        await writer.drain()
-        await reader.read()
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(data)
+            await writer.drain()
 
     return listening(talk)
 
@@ -265,13 +288,102 @@ def answering(data: bytes):
         (b"HTTP/9.1x 200 no\r\n\r\n", 'malformed HTTP version "HTTP/9.1x"'),
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", 'malformed MIME header: missing colon: "no colon"'),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", 'bad Content-Length "x"'),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", 'bad Content-Length "-1"'),
+        (b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", "invalid empty Content-Length"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+         'http: message cannot contain multiple Content-Length headers; got ["1" "2"]'),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 'unsupported transfer encoding: "gzip"'),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: a\r\nTransfer-Encoding: b\r\n\r\n",
+         'too many transfer encodings: ["a" "b"]'),
+        (b"HTTP/1.1 200 OK\r\n X: y\r\n\r\n", "malformed MIME header initial line:  X: y"),
+        (b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", "malformed MIME header line: X: a\0b"),
+        (b"HTTP/1.1 200 OK\r\n: y\r\n\r\n", "malformed MIME header line: : y"),
+        (b"\r\nHTTP/1.1 200 OK\r\n\r\n", 'malformed HTTP response ""'),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"v" * (1 << 20),
+         "net/http: server response headers exceeded 1048576 bytes; aborted"),
     ],
-)
+)  # fmt: skip
 async def test_an_answer_that_is_not_http_is_critical(means, sent, why):
     async with answering(sent) as where:
         result = await run(means, f"http://{where}/")
     broken = "net/http: HTTP/1.x transport connection broken"
     assert result == ("critical", f'Get "http://{where}/": {broken}: {why}', False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [(b"HTTP/1.1 20", 'malformed HTTP status code "20"'), (b"HTTP/1.1 200 OK\r\nX: y", "unexpected EOF")],
+)
+async def test_an_answer_that_is_cut_off_in_its_head_is_critical(means, sent, why):
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        await writer.drain()
+
+    async with listening(talk) as where:
+        result = await run(means, f"http://{where}/")
+    broken = "net/http: HTTP/1.x transport connection broken"
+    assert result == ("critical", f'Get "http://{where}/": {broken}: {why}', False)
+
+
+async def test_a_server_of_another_protocol_is_known_by_its_first_line(means):
+    """It then waits for us, and so would we for the end of the head, until the timeout."""
+    async with answering(b"220 mail.test ESMTP\r\n") as where:
+        result = await run(means, f"http://{where}/", timeout_ns=60 * SECOND)
+    assert result.output.endswith('transport connection broken: malformed HTTP status code "mail.test"')
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "output"),
+    [
+        ("Content-Length: 1", b"and more", "a"),
+        ("Content-Length: 2\r\nContent-Length: 2", b"hi", "hi"),
+        ("Content-Length: 2\r\nTransfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n", "abc"),
+        ("Transfer-Encoding: chunked", b"3;x=1\r\nabc\r\nzz\r\n", "abc"),
+        ("Transfer-Encoding: chunked", b"zz\r\n", ""),
+        ("Bad Name: 1\r\nContent-Length: 2", b"hi", "hi"),
+        ("Folded: a\r\n b\r\nContent-Length: 2", b"hi", "hi"),
+        ("Content-Length: 2\r\n" + "\r\n".join(f"X-{n}: v" for n in range(3000)), b"hi", "hi"),
+        ("Content-Length: 2\r\nX: " + "v" * 200_000, b"hi", "hi"),
+        ("Content-Length: 5\r\nContent-Encoding: br", b"\x0b\x01\x80a\x03", "\x0b\x01\ufffda\x03"),
+        ("Content-Length: 3\r\nContent-Encoding: gzip", b"raw", ""),
+        ("Content-Length: 0\r\nContent-Encoding: gzip", b"", ""),
+    ],
+)  # fmt: skip
+async def test_an_answer_is_read_as_leniently_as_by_consul(means, head, body, output):
+    """A service that serves everybody else is not called dead for it."""
+    async with answering(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + body) as where:
+        probe = HttpProbe(CheckDefinition(http=f"http://{where}/"), means)
+        for _ in range(2):  # nothing that is left over is taken for the next answer
+            assert await probe.run() == ("passing", f"HTTP GET http://{where}/: 200 OK Output: {output}", False)
+
+
+async def test_what_announces_an_answer_is_not_the_answer(means):
+    first = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    async with answering(first + b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n") as where:
+        assert (await run(means, f"http://{where}/")).output == f"HTTP GET http://{where}/: 503 Later Output: "
+
+
+async def test_a_body_with_the_answer_to_head_is_ignored(means):
+    """As from handlers that treat HEAD as GET."""
+    async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") as where:
+        probe = HttpProbe(CheckDefinition(http=f"http://{where}/", method="HEAD"), means)
+        for _ in range(3):
+            assert await probe.run() == ("passing", f"HTTP HEAD http://{where}/: 200 OK Output: ", False)
+
+
+async def test_gzip_is_undone_only_where_the_definition_has_not_asked_for_it(means):
+    async def answer(request):
+        zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+        body, headers = (gzip.compress(b"text", mtime=0), {"Content-Encoding": "gzip"}) if zipped else (b"text", {})
+        return web.Response(body=body, headers=headers)
+
+    async with serving(answer) as url:
+        ours = await run(means, url)
+        theirs = await run(means, url, header={"Accept-Encoding": ("gzip",)})
+        none = await run(means, url, header={"Accept-Encoding": ("identity",)})
+    assert ours.output == none.output == f"HTTP GET {url}: 200 OK Output: text"
+    assert theirs.output.startswith(f"HTTP GET {url}: 200 OK Output: \x1f\ufffd\x08")
 
 
 async def test_a_peer_that_resets_the_connection_is_critical(means):
@@ -297,6 +409,8 @@ async def test_a_large_head_is_read(means):
 async def test_a_reason_that_is_not_given_is_not_shown(means):
     async with answering(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi") as where:
         assert (await run(means, f"http://{where}/")).output == f"HTTP GET http://{where}/: 200 Output: hi"
+    async with answering(b"HTTP/1.1 503 \r\nContent-Length: 2\r\n\r\nhi") as where:  # as many send it
+        assert (await run(means, f"http://{where}/")).output == f"HTTP GET http://{where}/: 503  Output: hi"
 
 
 @pytest.mark.parametrize(
@@ -391,6 +505,96 @@ async def test_a_connection_that_the_target_dropped_is_made_anew(means):
     async with listening(talk) as where:
         probe = HttpProbe(CheckDefinition(http=f"http://{where}/"), means)
         assert [(await probe.run()).status for _ in range(5)] == ["passing"] * 5
+
+
+async def test_a_request_that_may_not_be_repeated_takes_no_connection_that_was_kept(means):
+    """The target may close that one in the very moment, and nobody would know whether it has seen the request."""
+    peers = []
+
+    async def answer(request):
+        peers.append((request.method, request.transport.get_extra_info("peername")))
+        return web.Response()
+
+    async with serving(answer) as url:
+        for method in ("GET", "POST", "GET", "PATCH"):
+            assert (await run(means, url, method=method)).status == "passing"
+    ports = {method: {port for said, (_, port) in peers if said == method} for method in ("GET", "POST", "PATCH")}
+    assert [len(each) for each in ports.values()] == [1, 1, 1]
+    assert len(set.union(*ports.values())) == 3
+
+
+async def test_a_connection_is_let_go_when_its_target_has_nothing_more_to_say(means):
+    left = asyncio.Event()
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.sleep(0.05)  # the answer has been read, and the connection is kept
+        writer.write_eof()
+        await reader.read()
+        left.set()
+
+    async with listening(talk) as where:
+        assert (await run(means, f"http://{where}/")).status == "passing"
+        await asyncio.wait_for(left.wait(), 5)
+
+
+async def test_a_body_is_sent_without_waiting_for_leave(means):
+    async def answer(request):
+        return web.Response(text=await request.text())
+
+    async with serving(answer) as url:
+        result = await run(means, url, method="POST", body="ping", header={"Expect": ("100-continue",)})
+    assert result.output == f"HTTP POST {url}: 200 OK Output: ping"
+
+
+@asynccontextmanager
+async def tunnelling(port, seen):
+    """A proxy for CONNECT that leads to a port of this machine, whatever it is asked for."""
+
+    async def pump(reader, writer):
+        while data := await reader.read(4096):
+            writer.write(data)
+            await writer.drain()
+
+    async def talk(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        seen.append(head)
+        if "refuse" in head[0]:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        try:
+            await asyncio.gather(pump(reader, back), pump(there, writer))
+        finally:
+            back.transport.abort()
+
+    async with listening(talk) as where:
+        yield where
+
+
+async def test_tls_goes_through_a_proxy(means, trusting, certificate, monkeypatch, closed_port):
+    seen = []
+
+    async def answer(request):
+        return web.Response(text=request.headers["Host"])
+
+    async with serving(answer, certificate.context()) as url, tunnelling(int(url.rpartition(":")[2]), seen) as where:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass@{where}")
+        known = await run(trusting, "https://known.test/x")
+        other = await run(trusting, "https://other.test:99/x", tls_skip_verify=True)
+        refused = await run(trusting, "https://refuse.test/x")
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{closed_port}")
+        gone = await run(means, "https://known.test/x")
+    assert known.output == "HTTP GET https://known.test/x: 200 OK Output: known.test"
+    assert other.output == "HTTP GET https://other.test:99/x: 200 OK Output: other.test:99"
+    assert refused.output == 'Get "https://refuse.test/x": Proxy Authentication Required'
+    assert gone.output == (
+        f'Get "https://known.test/x": proxyconnect tcp: dial tcp 127.0.0.1:{closed_port}: connect: connection refused'
+    )
+    assert seen[0][0] == "CONNECT known.test:443 HTTP/1.1"
+    assert "Proxy-Authorization: Basic bWU6cGFzcw==" in seen[0]
 
 
 async def test_the_environment_names_a_proxy(means, monkeypatch):
