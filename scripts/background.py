@@ -4,14 +4,16 @@ Its output goes to logs/registry.log, its process id to logs/registry.pid; LOGS 
 signalled only when it is the one that was recorded: it carries the path of its pid file in its environment.
 """
 
+import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,10 +37,26 @@ def recorded() -> int | None:
 
 def start(flags: list[str]) -> int:
     """Start it and wait until it answers; 0 when it does, also when it did already."""
-    if (pid := recorded()) is not None:
-        print(f"start: it runs already, process {pid}")
-        return 0
     LOGS.mkdir(parents=True, exist_ok=True)
+    with _alone():
+        if (pid := recorded()) is not None:
+            print(f"start: it runs already, process {pid}")
+            return 0
+        return _started(flags)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Of several who start it at once each waits for the one before; the lock ends with its holder."""
+    folder = os.open(LOGS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _started(flags: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(f"{folder}/ready")
         told.settimeout(0.1)
@@ -90,7 +108,9 @@ def stop(clean_logs: bool) -> int:
         print(f"stop: process {pid} has ended")
     PID_FILE.unlink(missing_ok=True)
     if clean_logs:
-        shutil.rmtree(LOGS, ignore_errors=True)
+        LOG_FILE.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is not there, or holds what others have put into it
+            LOGS.rmdir()
     return 0
 
 

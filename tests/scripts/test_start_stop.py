@@ -89,6 +89,24 @@ async def test_a_server_is_there_when_start_returns_and_gone_when_stop_does(scri
     assert not scripts.logs.exists()
 
 
+@pytest.mark.slow
+async def test_of_two_who_start_it_at_once_one_does(scripts: Scripts) -> None:
+    """The other one finds it running; it must not take the pid file with it when it ends."""
+    both = await asyncio.gather(scripts.start(), scripts.start())
+    assert [each.code for each in both] == [0, 0], [each.said for each in both]
+    assert sum(f"runs already, process {scripts.pid()}" in each.said for each in both) == 1
+    assert await asyncio.to_thread(scripts.health) == "healthy"
+
+
+async def test_cleaning_the_logs_takes_nothing_else_from_their_folder(scripts: Scripts) -> None:
+    """LOGS may name a folder that others use too."""
+    scripts.logs.mkdir()
+    (scripts.logs / "registry.log").touch()
+    (scripts.logs / "other.log").touch()
+    assert (await scripts.stop("--clean-logs")).code == 0
+    assert [each.name for each in scripts.logs.iterdir()] == ["other.log"]
+
+
 async def test_only_the_recorded_process_is_ever_signalled(scripts: Scripts) -> None:
     """The pid file names a process that is none of ours: its number has been given to somebody else."""
     other = await asyncio.create_subprocess_exec("sleep", "60")
