@@ -93,7 +93,7 @@ class GrpcProbe:
         sent = conversation.request(self._headers(), b"\0" + struct.pack(">I", len(request)) + request)
         async for event in sent:
             if isinstance(event, ResponseReceived | TrailersReceived):
-                headers.update((str(name), str(value)) for name, value in event.headers or ())
+                headers.update((_text(name), _text(value)) for name, value in event.headers or ())
             elif isinstance(event, DataReceived):
                 body += event.data or b""
             elif isinstance(event, StreamReset):
@@ -139,6 +139,11 @@ def _serving_status(body: bytes) -> int:
     """Field 1 of the message; 0 (unknown) when it is not there. Other fields would be of a later version."""
     message = body[5:]
     return message[1] if len(message) > 1 and message[0] == 0x08 else 0
+
+
+def _text(of: str | bytes) -> str:
+    """A header as text, which those of a target need not be."""
+    return of if isinstance(of, str) else of.decode("utf-8", "replace")
 
 
 def _varint(number: int) -> bytes:

@@ -6,7 +6,7 @@ Source: RFC 9113.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from registry.checks import dial, gotext
@@ -29,7 +29,7 @@ class Conversation:
         from h2.connection import H2Connection
 
         self._reader, self._writer = reader, writer
-        self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._pending: list[Any] = []
         self._path = dial.path_of(writer.get_extra_info("socket"))
 
@@ -61,35 +61,45 @@ class Conversation:
         """
         from h2.events import PingAckReceived
 
-        self._h2.ping(b"registry")
-        self._writer.write(self._h2.data_to_send())
+        self._send(lambda: self._h2.ping(b"registry"))
         async for event in self._events():
             if isinstance(event, PingAckReceived):
                 return
 
     async def request(self, headers: Iterable[tuple[str, str]], body: bytes) -> AsyncIterator[Any]:
-        """Send a request; the events of its stream, in their order. The caller stops when it has enough.
+        """Send a request; the events of its stream, in their order, with headers as bytes. The caller stops when it
+        has enough.
 
         Raises:
             PeerError: the connection ends before that.
         """
         number = self._h2.get_next_available_stream_id()
-        self._h2.send_headers(number, list(headers))
-        self._h2.send_data(number, body, end_stream=True)
-        self._writer.write(self._h2.data_to_send())
+        self._send(lambda: self._h2.send_headers(number, list(headers)))
+        self._send(lambda: self._h2.send_data(number, body, end_stream=True))
         async for event in self._events():
             if getattr(event, "stream_id", None) == number:
                 yield event
 
+    def _send(self, said: Callable[[], None]) -> None:
+        """Say something, unless the target has said already that it will not hear it."""
+        from h2.exceptions import ProtocolError
+
+        for event in self._pending:
+            _refuse_goodbye(event)
+        try:
+            said()
+        except ProtocolError as error:
+            raise PeerError(f"connection error: {error}") from None
+        self._writer.write(self._h2.data_to_send())
+
     async def _events(self) -> AsyncIterator[Any]:
-        from h2.events import ConnectionTerminated, DataReceived
+        from h2.events import DataReceived
 
         received = 0
         while True:
             pending, self._pending = self._pending, []
             for event in pending:
-                if isinstance(event, ConnectionTerminated):
-                    raise PeerError("http2: client connection lost")
+                _refuse_goodbye(event)
                 if isinstance(event, DataReceived):
                     received += len(event.data)
                     if received > _MOST_BYTES:
@@ -114,3 +124,16 @@ class Conversation:
         if reply := self._h2.data_to_send():
             self._writer.write(reply)
         return events
+
+
+def _refuse_goodbye(event: Any) -> None:
+    """Raises the error of Go when the event is that the target will not go on."""
+    from h2.errors import ErrorCodes
+    from h2.events import ConnectionTerminated
+
+    if isinstance(event, ConnectionTerminated):
+        code = event.error_code
+        name = code.name if isinstance(code, ErrorCodes) else f"unknown error code 0x{int(code or 0):x}"
+        debug = gotext.quoted((event.additional_data or b"").decode("utf-8", "replace"))
+        what = f"LastStreamID={event.last_stream_id}, ErrCode={name}, debug={debug}"
+        raise PeerError(f"http2: server sent GOAWAY and closed the connection; {what}")

@@ -8,7 +8,11 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 
+from registry.checks import gotext
 from registry.checks.base import Result
 from registry.checks.grpc import GrpcProbe
 from registry.checks.h2ping import H2PingProbe
@@ -126,6 +130,47 @@ async def test_a_target_that_does_not_speak_http2_is_critical(means, closed_port
         assert (await ping(means, where, h2ping_use_tls=True)).output == (
             f"Failed to dial to {where}: tls: first record does not look like a TLS handshake"
         )
+
+
+def speaking(answer, *, asked=False):
+    """A target whose side of HTTP/2 the test speaks: `answer` is called once, at the first bytes or when `asked`."""
+
+    async def talk(reader, writer):
+        connection = H2Connection(H2Configuration(client_side=False, validate_outbound_headers=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        connection.receive_data(await reader.read(4096))
+        while asked and not connection.highest_inbound_stream_id:
+            connection.receive_data(await reader.read(4096))
+        answer(connection)
+        writer.write(connection.data_to_send())
+        await reader.read()
+
+    return listening(talk)
+
+
+async def test_a_target_that_says_goodbye_is_critical(means):
+    def answer(connection):
+        connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM, additional_data=b"too much")
+
+    said = (
+        "http2: server sent GOAWAY and closed the connection; "
+        'LastStreamID=0, ErrCode=ENHANCE_YOUR_CALM, debug="too much"'
+    )
+    async with speaking(answer) as where:
+        pinged, asked = await ping(means, where), await ask(means, where)
+    assert pinged == ("critical", f"HTTP2 ping failed: {said}", False)
+    assert asked.status == "critical"
+    assert gotext.quoted(said) in asked.output
+
+
+async def test_headers_of_an_answer_need_not_be_text(means):
+    def answer(connection):
+        headers = [(b":status", b"200"), (b"grpc-status", b"13"), (b"grpc-message", b"caf\xe9")]
+        connection.send_headers(1, headers, end_stream=True)
+
+    async with speaking(answer, asked=True) as where:
+        assert (await ask(means, where)).output == "rpc error: code = Internal desc = caf\ufffd"
 
 
 @pytest.mark.parametrize("probe", [GrpcProbe, H2PingProbe])
