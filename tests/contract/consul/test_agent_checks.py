@@ -269,7 +269,7 @@ async def test_nothing_is_removed_that_recovers_or_was_only_born_critical(consul
         await say(consul, word, "service:a")
         await consul.server.advance(50)
     await say(consul, "pass", "service:a")
-    await consul.server.advance(600)
+    await consul.server.advance(150)
     assert await services(consul) == ["a", "b"]
 
 
