@@ -55,7 +55,7 @@ def split(text: str, network: str = "tcp") -> Address:
     if not (number.isascii() and number.isdigit()):
         try:
             return Address(host, socket.getservbyname(port, network))
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):  # ValueError: not a text that the system could look for
             raise DialError(f"dial {network}: lookup {network}/{port}: unknown port") from None
     number = number.lstrip("0") or "0"
     if len(number) > _PORT_DIGITS or int(number) > _HIGHEST_PORT:

@@ -205,7 +205,10 @@ def joined(base: str, where: str) -> str:
     Raises:
         UrlError: it is no url.
     """
-    parse(where)
+    if parse(where).scheme:
+        return where
+    if where.startswith("//"):
+        return f"{parse(base).scheme}:{where}"
     return urljoin(base, where)
 
 

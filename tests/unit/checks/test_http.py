@@ -449,6 +449,9 @@ async def test_headers_that_would_break_the_request_are_left_out(means):
          'parse "http://h:zz/": invalid port ":zz" after host'),
         ("ftp://h/", 'Post "ftp://h/": unsupported protocol scheme "ftp"'),
         ("http://:1/", 'Post "http://:1/": dial tcp :1: connect: connection refused'),
+        ("//:1/x", 'Post "http://:1/x": dial tcp :1: connect: connection refused'),
+        ("http://[no::where]:1/", 'Post "http://[no::where]:1/": dial tcp: lookup no::where: no such host'),
+        ("//[no::where]:1/", 'Post "http://[no::where]:1/": dial tcp: lookup no::where: no such host'),
     ],
 )  # fmt: skip
 async def test_a_redirect_that_leads_nowhere_is_critical(means, where, output):

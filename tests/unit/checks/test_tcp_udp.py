@@ -47,6 +47,7 @@ async def test_a_backlog_that_is_full_runs_into_the_timeout(means):
         ("::1", "dial tcp: address ::1: too many colons in address"),
         ("127.0.0.1:70000", "dial tcp: address 70000: invalid port"),
         ("127.0.0.1:no-such-port", "dial tcp: lookup tcp/no-such-port: unknown port"),
+        ("127.0.0.1:\0", "dial tcp: lookup tcp/\0: unknown port"),
         ("127.0.0.1:-1", "dial tcp: address -1: invalid port"),
         ("127.0.0.1:00000000000070000", "dial tcp: address 00000000000070000: invalid port"),
         ("[::1", "dial tcp: address [::1: missing ']' in address"),
