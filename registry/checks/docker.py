@@ -1,7 +1,8 @@
 """Docker checks: the exit code of a program inside a container.
 
-Owns the three requests to the Docker daemon's socket. The program is run by Docker; when a check is
-cancelled or its time is up, the daemon is left with it, since it has no request that would end one.
+Owns the three requests to the Docker daemon, at its socket or at the address that $DOCKER_HOST names (without TLS).
+The program is run by Docker; when a check is cancelled or its time is up, the daemon is left with it, since it has no
+request that would end one.
 Source: agent.md §8.3; the Docker Engine API, exec.
 """
 
@@ -12,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
-from registry.checks import gotext
+from registry.checks import dial, gotext
 from registry.checks.base import Result, Tail, critical, output_limit, status_of_exit, timeout_seconds
 from registry.checks.means import Means
 from registry.checks.script import TIMEOUT_SECONDS
@@ -38,8 +39,10 @@ class DockerProbe:
 
     def __init__(self, definition: CheckDefinition, means: Means, socket_path: str | None = None) -> None:
         """`socket_path`: where the daemon listens; $DOCKER_HOST, or where it always does, when not given."""
-        host = os.environ.get("DOCKER_HOST", "")
-        self._socket = socket_path or (host.removeprefix("unix://") if host.startswith("unix://") else SOCKET)
+        kind, _, place = os.environ.get("DOCKER_HOST", "").partition("://")
+        self._address = place if kind == "tcp" and socket_path is None else ""
+        self._socket = socket_path or (place if kind == "unix" else SOCKET)
+        self._resolver = means.resolver
         self._container = definition.docker_container_id
         self._command = list(definition.script_args or ())
         self._limit = output_limit(definition, means.output_max_bytes)
@@ -102,17 +105,19 @@ class DockerProbe:
     ) -> _Answer:
         try:
             return await self._exchange(method, path, body, output)
-        except (OSError, EOFError, asyncio.LimitOverrunError, ValueError) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError, ValueError, dial.DialError) as error:
             why = "EOF"
             if isinstance(error, FileNotFoundError | ConnectionRefusedError | PermissionError):
                 why = f"dial unix {self._socket}: connect: {gotext.errno_text(error)}"
-            url = f"http://{quote(self._socket, safe='')}{path}"
+            elif isinstance(error, dial.DialError):
+                why = str(error)
+            url = f"http://{self._address or quote(self._socket, safe='')}{path}"
             said = f"{method.capitalize()} {gotext.quoted(url)}: {why}"
             raise _Refused(f"{doing} failed for container {self._container}: {said}") from None
 
     async def _exchange(self, method: str, path: str, body: dict[str, Any] | None, output: Tail | None) -> _Answer:
         """One request in HTTP/1.0, so that the answer ends with the connection and comes in one piece."""
-        reader, writer = await asyncio.open_unix_connection(self._socket, limit=_HEAD_BYTES)
+        reader, writer = await self._connected()
         try:
             sent = msgspec.json.encode(body) if body is not None else b""
             head = f"{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\n"
@@ -124,3 +129,13 @@ class DockerProbe:
             return _Answer(status, kept.text())
         finally:
             writer.transport.abort()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not self._address:
+            return await asyncio.open_unix_connection(self._socket, limit=_HEAD_BYTES)
+        made = await dial.connect(dial.split(self._address), self._resolver)
+        try:
+            return await asyncio.open_connection(sock=made, limit=_HEAD_BYTES)
+        except BaseException:
+            made.close()
+            raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -98,7 +99,7 @@ async def test_a_unit_that_is_active_is_healthy(means, tmp_path):
 
 
 @asynccontextmanager
-async def daemon(path: Path, code: int, output: bytes = b"said\r\n"):
+async def daemon(where: Path | socket.socket, code: int, output: bytes = b"said\r\n"):
     """What of Docker's interface an exec needs; the containers are `up`, `paused` and `broken`."""
     asked = []
 
@@ -119,7 +120,8 @@ async def daemon(path: Path, code: int, output: bytes = b"said\r\n"):
     ])  # fmt: skip
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.UnixSite(runner, str(path)).start()
+    site: web.BaseSite = web.UnixSite(runner, str(where)) if isinstance(where, Path) else web.SockSite(runner, where)
+    await site.start()
     try:
         yield asked
     finally:
@@ -151,6 +153,20 @@ async def test_what_docker_refuses_is_critical(means, tmp_path):
         assert (await docker(means, path, "broken")).output.startswith(
             "create exec failed for container broken with status 500: "
         )
+
+
+async def test_the_environment_names_a_daemon_at_an_address(means, monkeypatch, closed_port):
+    definition = CheckDefinition(docker_container_id="up", script_args=("x",))
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("DOCKER_HOST", "tcp://{}:{}".format(*held.getsockname()))
+        async with daemon(held, 1):
+            assert await DockerProbe(definition, means).run() == ("warning", "said\r\n", False)
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{closed_port}")
+    assert (await DockerProbe(definition, means).run()).output == (
+        f'create exec failed for container up: Post "http://127.0.0.1:{closed_port}/containers/up/exec": '
+        f"dial tcp 127.0.0.1:{closed_port}: connect: connection refused"
+    )
 
 
 async def test_without_a_docker_daemon_the_check_is_critical(means):
