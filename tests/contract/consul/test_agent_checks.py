@@ -146,6 +146,8 @@ async def test_an_update_carries_its_output_in_the_body(consul: Client) -> None:
     await register_check(consul, Name="c", TTL="1m")
     assert await told(consul, "/v1/agent/check/update/c", {"status": "warning", "OUTPUT": "o"}) == (200, "")
     assert await checks(consul) == {"c": ("", "warning", "o")}
+    assert await told(consul, "/v1/agent/check/update/c", []) == (
+        400, "Request decode failed: json: cannot unmarshal array into Go value of type agent.checkUpdate")  # fmt: skip
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(0, 4096), (5, 5), (99_999, 4096)])

@@ -120,6 +120,7 @@ class CheckUpdate(Body):
     """The body of `check/update`."""
 
     GO_NAME: ClassVar = "checkUpdate"
+    GO_PACKAGE: ClassVar = "agent"
 
     status: str = ""
     output: str = ""
