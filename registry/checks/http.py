@@ -15,6 +15,7 @@ from registry.checks import answers, dial, gotext, urls
 from registry.checks.base import Result, Tail, critical, output_limit, timeout_seconds
 from registry.checks.connections import KEPT_SECONDS, ProxyError, Way, connect, connections, proxy_authorization
 from registry.checks.means import Means
+from registry.checks.proxies import proxy_for
 from registry.checks.schedule import interval_seconds
 from registry.checks.wire import Wire
 from registry.model.check import CRITICAL, PASSING, WARNING, CheckDefinition
@@ -120,7 +121,7 @@ class HttpProbe:
 
     def _made_ready(self, request: "_Request") -> _Ready:
         definition, url = self._definition, urls.read(request.url, request.verb)
-        tls, proxy = url.scheme == "https", urls.proxy_for(url)
+        tls, proxy = url.scheme == "https", proxy_for(url)
         way = Way(url.address, tls, definition.tls_server_name, definition.tls_skip_verify, proxy)
         if proxy is not None and not tls:
             way = way._replace(address=proxy.address)  # any target that it leads to

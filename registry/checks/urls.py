@@ -4,7 +4,6 @@ Owns what is refused, and how a url is shown and sent. Nothing is connected here
 Source: agent.md §8.3; Go's net/url and net/http.
 """
 
-import os
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -210,26 +209,3 @@ def joined(base: str, where: str) -> str:
     if where.startswith("//"):
         return f"{parse(base).scheme}:{where}"
     return urljoin(base, where)
-
-
-def proxy_for(url: Url) -> Url | None:
-    """The proxy that the environment names for the url. Never for this machine itself. Source: Go's httpproxy.
-
-    Raises:
-        UrlError: what it names is none.
-    """
-    host = url.host.lower()
-    if host in ("", "localhost") or (is_ip(host) and (host.startswith("127.") or host == "::1")):
-        return None
-    name = f"{url.scheme}_proxy"
-    proxy = os.environ.get(name.upper()) or os.environ.get(name)
-    if not proxy or _excepted(host, os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""):
-        return None
-    return read(proxy if "://" in proxy else f"http://{proxy}", "proxyconnect")
-
-
-def _excepted(host: str, exceptions: str) -> bool:
-    for each in (word.strip().lower() for word in exceptions.split(",")):
-        if each == "*" or (each and (host == each.lstrip(".") or host.endswith("." + each.lstrip(".")))):
-            return True
-    return False
