@@ -126,7 +126,11 @@ class HttpProbe:
         if proxy is not None and not tls:
             way = way._replace(address=proxy.address)  # any target that it leads to
         # A target may close a kept connection just as a request is sent, and some may not be sent twice to find out.
-        lasting = request.method in _REPEATABLE and interval_seconds(definition) < KEPT_SECONDS
+        lasting = (
+            request.method in _REPEATABLE
+            and interval_seconds(definition) < KEPT_SECONDS
+            and not request.says("connection")  # it is the definition that decides
+        )
         more: Headers = []
         zipped = request.method != "HEAD" and not request.says("accept-encoding") and not request.says("range")
         if zipped:

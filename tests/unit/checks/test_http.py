@@ -500,6 +500,22 @@ async def test_a_connection_is_kept_where_the_target_keeps_it(means):
     assert len(peers) == 1
 
 
+@pytest.mark.parametrize("more", [{"header": {"Connection": ("close",)}}, {"interval_ns": 80 * SECOND}])
+async def test_a_connection_is_not_kept_when_that_is_not_wanted_or_of_no_use(means, more):
+    left = []
+
+    async def talk(reader, writer):
+        left.append((await reader.readuntil(b"\r\n\r\n")).count(b"Connection: close\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    async with listening(talk) as where:
+        probe = HttpProbe(CheckDefinition(http=f"http://{where}/", **more), means)
+        for _ in range(2):
+            assert (await probe.run()).status == "passing"
+    assert left == [1, 1]
+
+
 async def test_a_connection_that_the_target_dropped_is_made_anew(means):
     async def talk(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
