@@ -15,6 +15,7 @@ from registry.checks.wire import Wire
 from registry.model.check import CheckDefinition
 
 KEPT_SECONDS = 75.0  # how long an idle connection is kept; most servers drop theirs sooner
+NAME_SECONDS = 60.0  # how long one may be used that was made to a name, which leads elsewhere after a failover
 _PROTOCOLS = ("http/1.1",)
 _OK = 200
 
@@ -54,6 +55,9 @@ class Connections:
     def keep(self, way: Way, wire: Wire) -> None:
         """Keep it for the next request, until the target closes it or says something unasked, or for too long."""
         loop = asyncio.get_running_loop()
+        if not dial.is_ip(way.address.host) and loop.time() - wire.made >= NAME_SECONDS:
+            wire.close()
+            return
         self._idle.setdefault(way, {})[wire] = loop.time()
         wire.spoiled = lambda: self._drop(way, wire)
         if self._sweep is None:

@@ -22,6 +22,7 @@ class Wire(asyncio.Protocol):
         self.received = False  # anything at all since `send`
         self.closed = False
         self.path = ""  # the two ends, as Go's errors show them
+        self.made = asyncio.get_running_loop().time()
         self._ended = self._paused = False
         self._error: Exception | None = None
         self._transport: Any = None

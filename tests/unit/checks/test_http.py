@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from registry.checks import connections
 from registry.checks.base import Result
 from registry.checks.http import HttpProbe
 from registry.model.check import CheckDefinition
@@ -514,6 +515,22 @@ async def test_a_connection_is_not_kept_when_that_is_not_wanted_or_of_no_use(mea
         for _ in range(2):
             assert (await probe.run()).status == "passing"
     assert left == [1, 1]
+
+
+async def test_a_name_is_looked_up_again_after_a_while(means, monkeypatch):
+    """The host that it led to may serve on, while everybody else is sent to another."""
+    peers = set()
+
+    async def answer(request):
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.Response()
+
+    monkeypatch.setattr(connections, "NAME_SECONDS", 0.0)
+    async with serving(answer) as url:
+        named = HttpProbe(CheckDefinition(http=url.replace("127.0.0.1", "localhost")), means)
+        for _ in range(3):
+            assert (await named.run()).status == "passing"
+    assert len(peers) == 3
 
 
 async def test_a_connection_that_the_target_dropped_is_made_anew(means):
