@@ -18,7 +18,7 @@ _HIGHEST_PORT = 65535
 _PORT_DIGITS = 5
 _LONGEST_NAME = 254
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_FALLBACK_SECONDS = 0.3  # Go's
+_NEXT_SECONDS = 0.3  # Go's, between the two kinds of addresses
 _NAME_SERVERS = "/etc/resolv.conf"
 
 SocketAddress = tuple[Any, ...]
@@ -168,12 +168,12 @@ class Resolver:
 async def connect(address: Address, resolver: Resolver) -> socket.socket:
     """A TCP connection to one of the host's addresses.
 
-    They are tried in their order; when those of the first one's family have not answered in a moment, those of the
-    other are tried beside them, so that a name whose IPv6 leads nowhere is reached all the same.
+    They are tried in their order. One that fails, or has not answered in a moment, is followed by the next, so that a
+    name is reached whose IPv6 leads nowhere, or one of whose machines is gone.
 
     Raises:
         DialError: none takes one; what the first of them said. Cancelling leaves no socket behind.
-    Source: Go's net.Dialer, FallbackDelay; RFC 6555.
+    Source: Go's net.Dialer, which gives the next address of the same kind its turn later; RFC 8305.
     """
     try:
         found = await resolver.addresses(*address)
@@ -181,29 +181,38 @@ async def connect(address: Address, resolver: Resolver) -> socket.socket:
         raise DialError(f"dial tcp: {error}") from None
     if not found:
         raise DialError(f"dial tcp: lookup {address.host}: no such host")
-    first = [one for one in found if one[0] == found[0][0]]
-    others = [one for one in found if one[0] != found[0][0]]
-    return await (_raced(address, first, others) if others else _one_of(address, first))
-
-
-async def _raced(address: Address, first: list[Any], others: list[Any]) -> socket.socket:
-    begun = [asyncio.ensure_future(_one_of(address, first))]
+    if len(found) == 1:
+        return await _attempt(address, found[0])
+    attempts: list[asyncio.Future[socket.socket]] = []
+    winner = None
     try:
-        await asyncio.wait(begun, timeout=_FALLBACK_SECONDS)
-        if not _succeeded(begun[0]):
-            begun.append(asyncio.ensure_future(_one_of(address, others)))
-            running = {*begun}
-            while running and not any(map(_succeeded, begun)):
-                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        winner = next(filter(_succeeded, begun), begun[0])
-    except BaseException:
-        for each in begun:
-            _let_go(each)
-        raise
-    for each in begun:
-        if each is not winner:
-            _let_go(each)
-    return winner.result()
+        for one in found:
+            attempts.append(asyncio.ensure_future(_attempt(address, one)))
+            last = len(attempts) == len(found)
+            winner = await _first_made(attempts, None if last else _NEXT_SECONDS)
+            if winner is not None:
+                return winner.result()
+        return attempts[0].result()  # which raises
+    finally:
+        for each in attempts:
+            if each is not winner:
+                _let_go(each)
+
+
+async def _first_made(
+    attempts: "list[asyncio.Future[socket.socket]]", most_seconds: float | None
+) -> "asyncio.Future[socket.socket] | None":
+    """The first attempt that succeeds; None when the time is up, or all have failed."""
+    loop = asyncio.get_running_loop()
+    until = None if most_seconds is None else loop.time() + most_seconds
+    while True:
+        if (made := next(filter(_succeeded, attempts), None)) is not None:
+            return made
+        running = [each for each in attempts if not each.done()]
+        left = None if until is None else until - loop.time()
+        if not running or (left is not None and left <= 0):
+            return None
+        await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _succeeded(attempt: "asyncio.Future[socket.socket]") -> bool:
@@ -216,15 +225,13 @@ def _let_go(attempt: "asyncio.Future[socket.socket]") -> None:
     attempt.cancel()
 
 
-async def _one_of(address: Address, found: list[Any]) -> socket.socket:
-    said = ""
-    for family, kind, protocol, _, where in found:
-        try:
-            return await _connected(family, kind, protocol, where)
-        except OSError as error:
-            shown = Address(str(where[0]) if address.host else "", address.port)
-            said = said or f"dial tcp {shown}: connect: {gotext.errno_text(error)}"
-    raise DialError(said)
+async def _attempt(address: Address, one: Any) -> socket.socket:
+    family, kind, protocol, _, where = one
+    try:
+        return await _connected(family, kind, protocol, where)
+    except OSError as error:
+        shown = Address(str(where[0]) if address.host else "", address.port)
+        raise DialError(f"dial tcp {shown}: connect: {gotext.errno_text(error)}") from None
 
 
 def path_of(made: Any) -> str:

@@ -130,21 +130,31 @@ async def test_a_udp_port_that_is_closed_is_critical(means, closed_port):
     assert (await udp(means, "127.0.0.1")).output == "dial udp: address 127.0.0.1: missing port in address"
 
 
-async def test_a_name_whose_first_address_leads_nowhere_is_reached_by_the_other(means, monkeypatch):
-    """As on machines with IPv6 addresses and no way out for them."""
-    with socket.socket(socket.AF_INET6) as held:
-        held.bind(("::1", 0))
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.2")])
+async def test_a_name_whose_first_address_leads_nowhere_is_reached_by_another(means, monkeypatch, family, host):
+    """As on machines with IPv6 addresses and no way out for them, and where one of several machines is gone."""
+    with socket.socket(family) as held:
+        held.bind((host, 0))
         held.listen(0)
         with socket.create_connection(held.getsockname()[:2]):  # and nobody else gets in
             async with listening(silent) as where:
                 port = int(where.rpartition(":")[2])
 
-                async def addresses(host, asked, kind=socket.SOCK_STREAM):
+                async def addresses(name, asked, kind=socket.SOCK_STREAM):
                     return [
-                        (socket.AF_INET6, kind, 0, "", held.getsockname()),
+                        (family, kind, 0, "", held.getsockname()),
                         (socket.AF_INET, kind, 0, "", ("127.0.0.1", port)),
                     ]
 
                 monkeypatch.setattr(means.resolver, "addresses", addresses)
                 found = await tcp(means, f"both.test:{port}", timeout_ns=LONG)
     assert found.status == "passing"
+
+
+async def test_a_name_none_of_whose_addresses_answers_is_critical(means, monkeypatch, closed_port):
+    async def addresses(name, asked, kind=socket.SOCK_STREAM):
+        return [(socket.AF_INET, kind, 0, "", (host, closed_port)) for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3")]
+
+    monkeypatch.setattr(means.resolver, "addresses", addresses)
+    found = await tcp(means, f"many.test:{closed_port}", timeout_ns=LONG)
+    assert found == ("critical", f"dial tcp 127.0.0.1:{closed_port}: connect: connection refused", False)
