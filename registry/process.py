@@ -93,19 +93,26 @@ async def _run(settings: Settings, link: "Link | None") -> int:
 
 def _listen_to_signals(app: App, *, alone: bool) -> None:
     """Stop on SIGTERM. A process that is alone also stops on SIGINT and reloads on SIGHUP; workers are told to."""
-    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    loop, reloads, turn = asyncio.get_running_loop(), set[asyncio.Task[None]](), asyncio.Lock()
+    ends = False
 
     def reload() -> None:
-        task = loop.create_task(_reload(app))
+        if ends:
+            return  # a signal that came with the one to stop
+        task = loop.create_task(_reload(app, turn))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     ending = (signal.SIGTERM, signal.SIGINT) if alone else (signal.SIGTERM,)
 
     def stop() -> None:
+        nonlocal ends
+        ends = True
         for number in ending:
             loop.remove_signal_handler(number)
             signal.signal(number, _end_at_once)
+        for task in reloads:
+            task.cancel()
         app.stop()
 
     for number in ending:
@@ -124,13 +131,14 @@ def _end_at_once(number: int, _: object) -> None:
     os._exit(128 + number)
 
 
-async def _reload(app: App) -> None:
-    notify.reloading()
-    try:
-        await app.reload()
-    except (SettingsError, LogError) as error:
-        app.events.agent.error("Reload failed; nothing changed", error=str(error))
-    finally:
+async def _reload(app: App, turn: asyncio.Lock) -> None:
+    """One reload after the other, so that what the last of them has read is in force; cancelled when the end begins."""
+    async with turn:
+        notify.reloading()
+        try:
+            await app.reload()
+        except (SettingsError, LogError) as error:
+            app.events.agent.error("Reload failed; nothing changed", error=str(error))
         notify.ready()
 
 
