@@ -75,14 +75,15 @@ async def _run(settings: Settings, link: "Link | None") -> int:
     app.events.capture_logging()
     if link is None or link.place.number == 1:
         _warn_of_few_files(app)
-    loop = asyncio.get_running_loop()
+    loop, turn = asyncio.get_running_loop(), asyncio.Lock()
     try:
-        _listen_to_signals(app, alone=link is None)
-        if not await app.start_unless_stopped():
-            return 0
-        gc.freeze()
-        if link is None:
-            notify.ready()  # for several workers the supervisor does this
+        async with turn:  # a reload waits for the end of the start, or it would say that the server is ready
+            _listen_to_signals(app, turn, alone=link is None)
+            if not await app.start_unless_stopped():
+                return 0
+            gc.freeze()
+            if link is None:
+                notify.ready()  # for several workers the supervisor does this
         return await app.until_stopped()
     finally:
         if link is None:
@@ -91,9 +92,9 @@ async def _run(settings: Settings, link: "Link | None") -> int:
         await loop.run_in_executor(None, app.events.close)
 
 
-def _listen_to_signals(app: App, *, alone: bool) -> None:
+def _listen_to_signals(app: App, turn: asyncio.Lock, *, alone: bool) -> None:
     """Stop on SIGTERM. A process that is alone also stops on SIGINT and reloads on SIGHUP; workers are told to."""
-    loop, reloads, turn = asyncio.get_running_loop(), set[asyncio.Task[None]](), asyncio.Lock()
+    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
     ends = False
 
     def reload() -> None:
