@@ -1,7 +1,7 @@
 """JSON objects as the agents' Go programs read them: keys in any case, unknown ones ignored, null for absent.
 
-Owns how a field is found and what is wrong with one of the wrong type. The Consul dialect is stricter and has a
-decoder of its own. Source: dialects.md §1.
+Owns how a field is found, what is wrong with one of the wrong type, and which values can be kept. The Consul dialect is
+stricter and has a decoder of its own. Source: dialects.md §1.
 """
 
 from typing import Any
@@ -9,6 +9,11 @@ from typing import Any
 import msgspec
 
 from registry.errors import InvalidRequest, TooLarge
+
+MOST_LEVELS = 100  # of lists and objects in a value: what is kept is written and compared again, a level a call
+_LEAST_WHOLE, _MOST_WHOLE = -(2**63), 2**64 - 1  # what the log can hold
+
+_TOO_DEEP = f"more than {MOST_LEVELS} levels of lists and objects"
 
 _json = msgspec.json.Decoder()
 
@@ -32,13 +37,25 @@ class Fields:
             value = _json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest("body-json", problem=str(error)) from None
+        except RecursionError:
+            raise InvalidRequest("body-json", problem=_TOO_DEEP) from None
         if not isinstance(value, dict):
             raise InvalidRequest("body-json", problem=f"{_kind(value)} where an object is needed")
         return Fields(value)
 
     def value(self, name: str) -> Any:
-        """Any JSON value; None where it is absent or null."""
-        return self._values.get(name.casefold())
+        """Any JSON value; None where it is absent or null.
+
+        Whole numbers beyond 64 bits become floating ones, as Go reads every number of such a value.
+
+        Raises:
+            InvalidRequest: `field`, it cannot be kept.
+        """
+        value = self._values.get(name.casefold())
+        try:
+            return _kept(value, MOST_LEVELS)
+        except _NotKept as error:
+            raise InvalidRequest("field", field=name, problem=str(error)) from None
 
     def text(self, name: str) -> str:
         """A string; "" where it is absent.
@@ -97,6 +114,30 @@ class Fields:
     def part(self, name: str) -> "Fields":
         """The fields of an object within; of an empty one where it is absent."""
         return Fields(self.map(name))
+
+
+class _NotKept(Exception):
+    """A value that cannot be kept; the text says why."""
+
+
+def _kept(value: Any, levels: int) -> Any:
+    """The value as the log can hold it, at most so many levels deep.
+
+    Raises:
+        _NotKept.
+    """
+    if isinstance(value, dict | list):
+        if not levels:
+            raise _NotKept(_TOO_DEEP)
+        if isinstance(value, list):
+            return [_kept(one, levels - 1) for one in value]
+        return {key: _kept(one, levels - 1) for key, one in value.items()}
+    if not isinstance(value, int) or _LEAST_WHOLE <= value <= _MOST_WHOLE:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise _NotKept("a number is out of range") from None
 
 
 def _wrong(name: str, value: object, wanted: str) -> InvalidRequest:

@@ -64,12 +64,21 @@ async def test_a_task_is_taken_with_an_id_of_ours(cortex: Cortex) -> None:
         (b'{"type": "t", "timeout": "30s"}', "timeout: a string where a whole number is needed"),
         (b'{"type": "t", "timeout": -1}', "timeout: -1 is not within"),
         (b'{"type": "t", "priority": 1.5}', "priority: a number where a whole number is needed"),
+        (b'{"type": "t", "payload": %s}' % (b"[" * 101 + b"]" * 101), "payload: more than 100 levels"),
+        (b'{"type": "t", "payload": %s}' % (b"[" * 9_000 + b"]" * 9_000), "more than 100 levels"),
     ],
 )  # fmt: skip
 async def test_a_wrong_body_is_told_before_the_id_is_looked_at(cortex: Cortex, body: bytes, problem: str) -> None:
     status, answer = await submit(cortex, "nobody", body)
     assert status == 400
     assert problem in answer["error"]
+
+
+async def test_a_payload_may_have_whole_numbers_of_any_size(cortex: Cortex) -> None:
+    agent_id = await cortex.started()
+    assert (await submit(cortex, agent_id, {"type": "t", "payload": {"n": [2**64, -(2**80)]}}))[0] == 202
+    await cortex.server.advance(0.2)
+    assert await figures(cortex) == (1, 0, 0)
 
 
 async def test_nobody_takes_no_tasks(cortex: Cortex) -> None:

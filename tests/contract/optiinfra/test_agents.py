@@ -93,6 +93,50 @@ async def test_a_bad_registration_registers_nothing(rest: RestClient, body: Any,
     assert (await rest.get("/agents")).value["count"] == 0
 
 
+def nested(levels: int) -> bytes:
+    """A list in a list in a list …"""
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (b"18446744073709551615", 18446744073709551615), (b"-9223372036854775808", -9223372036854775808),
+        (b"18446744073709551616", 18446744073709551616.0), (b"-9223372036854775809", -9223372036854775809.0),
+        (b'{"a":[123456789012345678901234567890]}', {"a": [123456789012345678901234567890.0]}),
+    ],
+)  # fmt: skip
+async def test_whole_numbers_of_any_size_are_kept_those_beyond_64_bits_as_go_reads_them(
+    rest: RestClient, value: bytes, kept: Any
+) -> None:
+    body = b'{"name":"n","type":"t","host":"h","port":1,"metadata":{"k":%s}}' % value
+    answer = await rest.post("/agents/register", body)
+    assert answer.status == 201, answer
+    shown = (await rest.get(f"/agents/{answer.value['agent_id']}")).value["metadata"]
+    assert (repr(shown["k"]), shown["k"]) == (repr(kept), kept)
+    beat = await rest.post(answer.value["heartbeat_url"], b'{"metadata":{"beat":%s}}' % value)
+    assert beat.status == 200, beat
+    assert (await rest.get("/agents")).value["agents"][0]["metadata"]["beat"] == kept
+
+
+@pytest.mark.parametrize("value", [nested(100), nested(5_000), nested(100_000), b"1" + b"0" * 309, b"1e309"])
+@pytest.mark.parametrize("path", ["register", "ID/heartbeat"])
+async def test_metadata_that_cannot_be_kept_is_refused(rest: RestClient, path: str, value: bytes) -> None:
+    agent_id = await registered(rest)
+    before = (await rest.get("/agents")).value
+    body = b'{"name":"n","type":"t","host":"h","port":1,"metadata":{"k":%s}}' % value
+    answer = await rest.post(f"/agents/{path.replace('ID', agent_id)}", body)
+    assert (answer.status, list(answer.value)) == (400, ["error"])
+    assert (await rest.get("/agents")).value == before
+
+
+async def test_metadata_may_be_nested_a_hundred_levels_deep(rest: RestClient) -> None:
+    body = b'{"name":"n","type":"t","host":"h","port":1,"metadata":{"k":%s}}' % nested(99)
+    url = (await rest.post("/agents/register", body)).value["heartbeat_url"]
+    assert (await rest.post(url, body)).status == 200
+    assert (await rest.get("/agents")).text.count("[") == 1 + 1 + 99  # of the agents, of the capabilities
+
+
 async def test_keys_are_read_in_any_case_and_unknown_ones_passed_over(rest: RestClient) -> None:
     body = b'{"NAME":"a","Name":"b","Type":"t","HOST":"h","port":1,"status":"x","Version":null,"nothing":{}}'
     answer = await rest.ask("POST", "/agents/register", body, **{"Content-Type": "application/x-www-form-urlencoded"})
