@@ -144,10 +144,21 @@ async def test_keys_are_read_in_any_case_and_unknown_ones_passed_over(rest: Rest
     assert (await rest.get("/agents")).value["agents"][0]["name"] == "b"
 
 
-async def test_a_host_may_bring_its_port(rest: RestClient) -> None:
-    agent_id = await registered(rest, host="10.0.0.1:9000", port=None)
+@pytest.mark.parametrize(
+    ("sent", "host", "port"), [("10.0.0.1:9000", "10.0.0.1", 9000), ("[2001:db8::1]:9000", "2001:db8::1", 9000)]
+)
+async def test_a_host_may_bring_its_port(rest: RestClient, sent: str, host: str, port: int) -> None:
+    agent_id = await registered(rest, host=sent, port=None)
     agent = (await rest.get(f"/agents/{agent_id}")).value
-    assert (agent["host"], agent["port"]) == ("10.0.0.1", 9000)
+    assert (agent["host"], agent["port"]) == (host, port)
+
+
+@pytest.mark.parametrize("host", ["::1", "2001:db8::8001", "h", "h:", "h:0", "h:port", "h:٣", "h:123456"])
+async def test_a_host_without_a_port_needs_one_beside_it(rest: RestClient, host: str) -> None:
+    """The end of an IPv6 address is none."""
+    answer = await rest.post("/agents/register", {**COST, "host": host, "port": None})
+    assert (answer.status, answer.value) == (400, {"error": "port is required"})
+    assert (await rest.get(f"/agents/{await registered(rest, host=host)}")).value["host"] == host
 
 
 async def test_each_registration_is_a_new_agent(rest: RestClient) -> None:

@@ -31,7 +31,8 @@ async def test_an_agent_brings_its_own_id_and_a_repeat_writes_it_anew(rest: Rest
     ("endpoint", "address"),
     [
         ("http://app:9000/x", ("app", 9000)), ("https://app", ("app", 443)), ("app:9000", ("app", 9000)),
-        ("http://[::1]:80", ("::1", 80)),
+        ("http://[::1]:80", ("::1", 80)), ("http://me:secret@app:9000?x=/", ("app", 9000)), ("app", ("app", 0)),
+        ("app:9000/x", ("app", 9000)), ("//app:9000", ("app", 9000)), ("grpc://app", ("app", 0)),
     ],
 )  # fmt: skip
 async def test_an_endpoint_names_host_and_port(rest: RestClient, endpoint: str, address: tuple[str, int]) -> None:
@@ -39,6 +40,42 @@ async def test_an_endpoint_names_host_and_port(rest: RestClient, endpoint: str, 
     assert (await rest.post("/api/v1/agents/register", body)).status == 200
     agent = await shown(rest)
     assert (agent["name"], agent["host"], agent["port"]) == ("a-1", *address)
+
+
+@pytest.mark.parametrize(
+    ("sent", "address"),
+    [
+        ({"host": "h", "port": 1}, ("h", 1)), ({"host": "h"}, ("h", 9000)), ({"port": 1}, ("app", 1)),
+        ({"host": "h:2"}, ("h", 2)), ({"host": "::1"}, ("::1", 9000)),
+    ],
+)  # fmt: skip
+async def test_of_an_endpoint_counts_what_is_not_sent_beside_it(
+    rest: RestClient, sent: dict[str, Any], address: tuple[str, int]
+) -> None:
+    body = {"agent_id": "a-1", "agent_type": "t", "endpoint": "http://app:9000", **sent}
+    assert (await rest.post("/api/v1/agents/register", body)).status == 200
+    agent = await shown(rest)
+    assert (agent["host"], agent["port"]) == address
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://", "http://:80", "http://app:x", "http://app:70000", "::1", "http://[::1"]
+)
+async def test_an_endpoint_that_is_none_is_refused(rest: RestClient, endpoint: str) -> None:
+    answer = await rest.post("/api/v1/agents/register", {"agent_id": "a", "agent_type": "t", "endpoint": endpoint})
+    assert answer.status == 400, answer
+    assert answer.value["error"].startswith("endpoint: ")
+
+
+@pytest.mark.parametrize("agent_id", ["a/b", "a b", "ü", "100%", "%2F", "a?b#c", "cost:1~2", "register"])
+async def test_any_id_beats_at_the_url_it_is_told(rest: RestClient, agent_id: str) -> None:
+    """An id is one percent-encoded segment of a path (dialects.md §1.9)."""
+    reply = (await rest.post("/api/v1/agents/register", {**AGENT, "agent_id": agent_id})).value
+    assert reply["agent_id"] == agent_id
+    await rest.server.advance(50)
+    assert (await rest.get("/agents")).value["agents"][0]["status"] == "unreachable"
+    assert (await rest.post(reply["heartbeat_url"], {})).status == 200
+    assert (await rest.get("/agents")).value["agents"][0]["status"] == "healthy"
 
 
 @pytest.mark.parametrize("body", [{}, {"agent_id": "a-1"}, {"agent_type": "t"}, {**AGENT, "endpoint": 1, "host": None}])

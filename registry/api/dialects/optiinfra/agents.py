@@ -3,6 +3,9 @@
 Source: dialects.md §3.1 to §3.3; `/health` is one for all dialects (§7.2).
 """
 
+import re
+from urllib.parse import quote
+
 from registry.api.agents import LEVELS, born, listed, new_id, newborn, removed, wire_time
 from registry.api.call import Call
 from registry.api.dialects.optiinfra.routes import endpoint
@@ -22,6 +25,8 @@ from registry.model.record import Record
 from registry.model.service import Instance
 
 _LARGEST_PORT = 65_535
+_PLAIN = "!$&'()*+,;=:@"  # what stands in a path as it is, beside letters and digits (RFC 3986, pchar)
+_ADDRESS = re.compile(r"(\[(?P<bracketed>[^][]+)\]|(?P<host>[^][:]*)):(?P<port>[0-9]{1,5})")
 
 
 @endpoint("POST", "/agents/register", source="dialects.md §3.2, Registration")
@@ -79,11 +84,11 @@ def metadata_of(call: Call, fields: Fields, name: str) -> dict[str, object]:
 
 
 def split_address(text: str) -> tuple[str, int]:
-    """`host:port` taken apart; without a port in it, 0."""
-    host, mark, port = text.rpartition(":")
-    if not mark or not port.isdecimal() or len(port) > 5:
+    """`host:port` taken apart; without a port in it, 0. An IPv6 address that brings one is in brackets."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None:
         return text, 0
-    return host.strip("[]"), int(port)
+    return found["bracketed"] or found["host"], int(found["port"])
 
 
 def registered(call: Call, record: Record) -> RegistrationReply:
@@ -91,7 +96,7 @@ def registered(call: Call, record: Record) -> RegistrationReply:
     return RegistrationReply(
         agent_id=record.id,
         registered_at=wire_time(record.instance.registered_at),
-        heartbeat_url=f"/agents/{record.id}/heartbeat",
+        heartbeat_url=f"/agents/{quote(record.id, safe=_PLAIN)}/heartbeat",
         heartbeat_interval_seconds=round(call.server.settings.optiinfra_heartbeat_seconds),
     )
 

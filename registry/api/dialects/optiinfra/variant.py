@@ -16,6 +16,8 @@ from registry.api.reply import Reply
 from registry.api.rest import json_reply
 from registry.errors import InvalidRequest, NotFound
 
+_PORTS = {"http": 80, "https": 443}
+
 
 @endpoint("POST", "/api/v1/agents/register", source="dialects.md §3.5")
 async def register(call: Call) -> Reply:
@@ -25,9 +27,7 @@ async def register(call: Call) -> Reply:
     for field, value in (("agent_id", agent_id), ("agent_type", kind)):
         if not value:
             raise InvalidRequest("missing", field=field)
-    host, port = fields.text("host"), fields.whole("port")
-    if not host and fields.text("endpoint"):
-        host, port = _endpoint(fields.text("endpoint"))
+    host, port = _address(fields)
     status, noted = reported_status(fields.text("status"))
     metadata: dict[str, Any] = {**metadata_of(call, fields, "metadata"), **noted}
     if fields.text("health_check_endpoint"):
@@ -40,17 +40,28 @@ async def register(call: Call) -> Reply:
     return json_reply(registered(call, record))
 
 
+def _address(fields: Fields) -> tuple[str, int]:
+    """Host and port as they are sent, and what of them is not, of the `endpoint`."""
+    host, port, url = fields.text("host"), fields.whole("port"), fields.text("endpoint")
+    if host and not port:
+        host, port = split_address(host)
+    if url and not (host and port):
+        there = _endpoint(url)
+        host, port = host or there[0], port or there[1]
+    return host, port
+
+
 def _endpoint(text: str) -> tuple[str, int]:
     """Host and port of a URL or of `host:port`; its scheme's port where it names none.
 
     Raises:
         InvalidRequest: `field`.
     """
-    if "://" not in text:
-        return split_address(text)
     try:
-        parts = urlsplit(text)
-        return parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+        parts = urlsplit(text if "://" in text else f"//{text.lstrip('/')}")
+        if not parts.hostname:
+            raise ValueError("it names no host")
+        return parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
         raise InvalidRequest("field", field="endpoint", problem=str(error)) from None
 
