@@ -62,9 +62,10 @@ async def born(
     """Register an instance that has an agent.
 
     Raises:
-        InvalidRequest: `type-reserved`, the type is the server's own service (M-6). As for `Agents.register`.
+        InvalidRequest: `type-reserved`, type or id are those of the server's own service (M-6). As for `Agents.register`.
     """
     refuse_reserved("type", instance.name)
+    refuse_reserved("id", instance.id)
     command = RegisterAgent(
         service=instance, status=status, most=most, replace_dead=replace_dead, checks=checks
     )  # fmt: skip

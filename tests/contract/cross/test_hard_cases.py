@@ -85,6 +85,14 @@ async def test_m6_the_servers_own_service_is_no_type_of_an_agent(rest: RestClien
     await consul(rest, ID="mine", Name="consul")
 
 
+@pytest.mark.parametrize("word", ["consul", "Consul"])
+async def test_m6_nor_does_an_agent_take_the_place_of_its_instance(rest: RestClient, word: str) -> None:
+    before = (await rest.get("/v1/catalog/service/consul")).value
+    answer = await rest.post("/api/v1/agents/register", {"agent_id": word, "agent_type": "t"})
+    assert (answer.status, answer.value) == (400, {"error": f"id: {word} is the registry's own service"})
+    assert (await rest.get("/v1/catalog/service/consul")).value == before
+
+
 async def test_m7_an_instance_without_a_name_is_called_by_its_id(rest: RestClient) -> None:
     await consul(rest, ID="web-1", Name="web")
     await consul(rest, ID="web-2", Name="web", Meta={"name": "label"})
