@@ -91,9 +91,10 @@ def _agent_taken_in(service_id: str, agent: Agent, meta: Mapping[str, str]) -> A
 
 def _printed(service_id: str, agent: Agent) -> tuple[list[Pair], int]:
     """The pairs in their order, and how many were left out."""
-    reserved = [Pair(key, value) for key, value in _reserved(service_id, agent) if _fits(value)]
-    taken = {pair.key: None for pair in reserved}
-    pairs, dropped = reserved, 0
+    reserved = [Pair(key, value) for key, value in _reserved(service_id, agent)]
+    pairs = [pair for pair in reserved if _fits(pair.value)]
+    taken = {pair.key: None for pair in pairs}
+    dropped = len(reserved) - len(pairs)
     for entry in sorted(agent.metadata):
         value = shown_value(agent.metadata[entry])
         if len(pairs) >= MAX_PAIRS - 1 or not _fits(value):

@@ -84,12 +84,11 @@ def _as_before(service: Instance, old: Instance | None) -> Instance:
     if not before.keeps_metadata:
         meta = _merged_meta(old.meta or {}, agent.metadata)
         meta.update((key, value) for key, value in (("name", agent.name), ("version", agent.version)) if value)
-        kept = replace(agent, source=before.source, metadata={}, state=before.state, name="", version="", ttl_ns=0)
-        return replace(service, agent=kept, meta=meta or None)
+        return replace(service, agent=before, meta=meta or None)
     kept = replace(
-        agent, source=before.source, state=before.state, telemetry=agent.telemetry or before.telemetry,
-        config=agent.config or before.config, ttl_ns=before.ttl_ns, remove_after_ns=before.remove_after_ns,
-        revivable_seconds=before.revivable_seconds,
+        agent, source=before.source, state=before.state, namespace=before.namespace, cluster=before.cluster,
+        telemetry=agent.telemetry or before.telemetry, config=agent.config or before.config, ttl_ns=before.ttl_ns,
+        remove_after_ns=before.remove_after_ns, revivable_seconds=before.revivable_seconds,
     )  # fmt: skip
     return replace(service, agent=kept)
 

@@ -78,6 +78,7 @@ def test_what_does_not_fit_is_left_out_and_counted() -> None:
     assert shown({"long": "x" * 513, "wide": "ü" * 257, "list": ["x" * 512], "fits": "x" * 512}) == {
         "fits": "x" * 512, "agent_meta_dropped": "3",
     }  # fmt: skip
+    assert shown({"k": "v"}, name="n" * 513, version="1") == {"version": "1", "k": "v", "agent_meta_dropped": "1"}
     many = shown_meta("id", agent({f"k{number:03}": "" for number in range(100)}))
     assert len(many) == 64
     assert many["agent_meta_dropped"] == "38"
@@ -88,6 +89,12 @@ def test_what_does_not_fit_is_left_out_and_counted() -> None:
 def test_writing_back_what_was_read_changes_nothing() -> None:
     old = row(agent({"cpu": 45.5, "on": True, "none": None, "long": "x" * 600, "a b": ["x"]}, name="label"))
     assert taken_in(old, replace(old, agent=None)) == old
+
+
+def test_a_field_that_was_too_long_to_be_shown_stays() -> None:
+    old = row(agent(name="n" * 513, version="v" * 513))
+    assert taken_in(old, replace(old, agent=None)) == old
+    assert (written_back(old, version="2").name, written_back(old, version="2").version) == ("n" * 513, "2")
 
 
 def test_a_changed_pair_is_a_string_a_missing_one_is_gone_a_new_one_is_there() -> None:

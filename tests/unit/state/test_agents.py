@@ -21,7 +21,9 @@ from registry.errors import Conflict, NotFound, TooManyRequests
 from registry.model import topic as topics
 from registry.model.agent import (
     CODEVALD,
+    CONSUL,
     CREATED,
+    FR0G,
     HIVE,
     OPTIINFRA,
     RUNNING,
@@ -107,6 +109,26 @@ def test_registered_again_it_keeps_its_source_its_lifecycle_and_its_age(world: W
     assert (after.source, after.state, after.port, after.metadata) == (OPTIINFRA, "", 9000, {"new": 1})
     assert after.instance.registered_at == before.instance.registered_at
     assert after.instance.updated_at == before.instance.updated_at + 51  # and one for what came between
+
+
+def test_registered_again_in_a_dialect_without_namespaces_it_keeps_its_own(world: World) -> None:
+    world.apply(birth("h1", source=HIVE, namespace="prod", cluster="eu", telemetry=Telemetry(success_rate=0.9)))
+    world.apply(birth("h1", metadata={"new": 1}))
+    after = record(world, "h1")
+    assert (after.source, after.namespace, after.cluster, after.metadata) == (HIVE, "prod", "eu", {"new": 1})
+    assert after.agent.telemetry == Telemetry(success_rate=0.9)
+
+
+@pytest.mark.parametrize("source", [CONSUL, FR0G])
+def test_registered_again_in_another_dialect_it_keeps_the_timers_of_its_birth(world: World, source: str) -> None:
+    """M-23. Nobody who was not born with it gets a grave to come back from."""
+    if source == FR0G:
+        world.apply(birth("web", FR0G, ttl_ns=120 * SECOND_NS, remove_after_ns=0))
+    before = record(world, "web").agent
+    world.apply(birth("web", metadata={"new": 1}, version="2"))
+    after = record(world, "web")
+    assert after.agent == before
+    assert (after.metadata["new"], after.version) == ("1", "2")
 
 
 def test_registered_again_under_another_type_its_checks_go_with_it(world: World) -> None:
