@@ -62,7 +62,7 @@ async def born(
     """Register an instance that has an agent.
 
     Raises:
-        InvalidRequest: `type-reserved`, type or id are those of the server's own service (M-6). As for `Agents.register`.
+        InvalidRequest: `type-reserved`, type or id are of the server's own service (M-6). As for `Agents.register`.
     """
     refuse_reserved("type", instance.name)
     refuse_reserved("id", instance.id)
