@@ -12,7 +12,7 @@ Source: dialects.md §3.1, §3.2 and §3.4.
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 from urllib.parse import quote
 
@@ -87,13 +87,13 @@ class Registration:
             "type": self.agent_type,
             "host": self.host,
             "port": self.port,
-            "capabilities": list(self.capabilities),
+            "capabilities": _sendable(self.capabilities),
             "version": self.version,
-            "metadata": dict(self.metadata),
+            "metadata": dict(self.metadata or {}),
         }
 
     def _beat_body(self) -> dict[str, Any]:
-        return {"status": self.status, "metadata": dict(self.metadata)}
+        return {"status": self.status, "metadata": dict(self.metadata or {})}
 
     @staticmethod
     def _path(agent_id: str, verb: str) -> str:
@@ -158,3 +158,10 @@ class Registration:
     def _pause(self) -> float:
         self._backoff.longest = self.heartbeat_interval
         return self._backoff.next()
+
+
+def _sendable(capabilities: object) -> object:
+    """A list of any sequence or set; what is none goes as it is, for the server to judge: a string is no list."""
+    if isinstance(capabilities, str) or not isinstance(capabilities, Sequence | Set):
+        return capabilities
+    return list(capabilities)

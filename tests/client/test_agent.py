@@ -63,6 +63,28 @@ async def test_registering_says_all_and_takes_the_id(driven: Driven, rest: RestC
     assert not driven.beats
 
 
+@pytest.mark.parametrize("capabilities", [None, (), ("a", "b"), "spot", {"a": 1}, 5])
+async def test_odd_capabilities_mean_what_they_mean_to_the_original(
+    driven: Driven, rest: RestClient, capabilities: Any
+) -> None:
+    """None are none; a string is refused, not registered as its letters."""
+    theirs = original.AgentRegistration("cost-1", "cost", "10.0.0.5", 8001, capabilities, rest.server.url)
+    driven.agent.capabilities = capabilities
+    taken = capabilities in (None, (), ("a", "b"))
+    assert await asyncio.to_thread(theirs.register) is await driven.register() is taken
+    shown = [one["capabilities"] for one in (await agents(rest)).values()]
+    assert shown == ([list(capabilities or ())] * 2 if taken else [])
+
+
+async def test_metadata_that_was_taken_away_is_none(driven: Driven, rest: RestClient) -> None:
+    driven.agent.metadata = None
+    assert await driven.register() is True
+    await driven.start_heartbeat()
+    await rest.server.advance(20)
+    await driven.live(rest.server, 30)
+    assert await last_seen(rest, driven.agent.agent_id) == 50
+
+
 async def test_it_beats_at_once_and_then_whenever_the_server_wants_it(driven: Driven, rest: RestClient) -> None:
     await driven.register()
     await rest.server.advance(7)
