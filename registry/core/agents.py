@@ -6,7 +6,7 @@ Source: dialects.md §2 and §8.5.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from registry.clock import Clock
 from registry.commands import Deregister, FinishTask, MoveAgent, RegisterAgent, RemoveAgent, SubmitTask, UpdateAgent
@@ -21,9 +21,18 @@ from registry.log.base import Log
 from registry.model.agent import AgentConfig, Task, Telemetry
 from registry.model.record import Record
 from registry.state.agent_checks import beaten_checks
+from registry.state.agents import local_instance
 from registry.state.store import State
 
 _INTERVAL = AgentConfig()
+_NOTES_AT_LEAST = 1_000  # of what was heard, before those of agents that are gone are looked for
+
+
+class _Heard(NamedTuple):
+    """The last sign of life of an instance: the one that was created with this index."""
+
+    create_index: int
+    elapsed: float
 
 
 class Agents:
@@ -35,7 +44,7 @@ class Agents:
         self._writes = writes
         self._beats = beats
         self._topics = topics
-        self._heard: dict[str, float] = {}  # elapsed time of the last sign of life, if no deadline shows it
+        self._heard: dict[str, _Heard] = {}  # if no deadline shows it; for a while also of agents that are gone
         self.feed = AgentFeed()
 
     @property
@@ -63,7 +72,8 @@ class Agents:
         """When each record last gave a sign of life (Unix seconds), as far as can be told.
 
         For a TTL it follows from the deadline, whichever process took the beat. A running agent that this server
-        runs itself gives its own. Of others this process knows only what it took; a start counts as a sign of life.
+        runs itself gives its own. Of others this process knows what it took since its start; before that, it is when
+        they were last written.
         """
         state = self._state
         asked: dict[str, float] = {}  # member of a deadline → its period
@@ -100,11 +110,19 @@ class Agents:
             if check.expired and period:
                 return max(check.critical_at - period, instance.registered_at)
         heard = self._heard.get(record.id)
-        return instance.updated_at if heard is None else max(now - (self._clock.elapsed() - heard), 0.0)
+        if heard is None or heard.create_index != instance.create_index:
+            return instance.updated_at
+        return max(now - (self._clock.elapsed() - heard.elapsed), instance.registered_at)
 
     def heard(self, service_id: str) -> None:
-        """Note a sign of life of a local instance that moves no deadline, such as a check that passes."""
-        self._heard[service_id] = self._clock.elapsed()
+        """Note a sign of life of a local instance, which may move no deadline, such as a check that passes."""
+        instance = local_instance(self._state, service_id)
+        if instance is None:
+            return
+        self._heard[service_id] = _Heard(instance.create_index, self._clock.elapsed())
+        there = self._state.local_ids
+        if len(self._heard) > max(2 * len(there), _NOTES_AT_LEAST):
+            self._heard = {one: note for one, note in self._heard.items() if one in there}
 
     # Writes
 
@@ -169,7 +187,6 @@ class Agents:
             await self._writes.propose(RemoveAgent(record_id))
         except NotFound:  # another caller was faster
             return False
-        self._heard.pop(record_id, None)
         return record is not None
 
     async def submit(self, service_id: str, task: Task) -> None:

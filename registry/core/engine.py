@@ -26,6 +26,7 @@ from registry.core.topics import Answer, Question, Topics
 from registry.core.writes import Writes
 from registry.errors import LogUnavailable
 from registry.log.base import Contact, Log
+from registry.model.check import PASSING
 from registry.model.topic import Topic
 from registry.state.store import State
 
@@ -274,6 +275,9 @@ class Engine:
             create_index: that of the check that was run. A result is ignored if another check has taken its id.
             since: elapsed time at which the run was due, for the metrics.
         """
+        check = self.state.local_check(check_id)
+        if check is not None and check.create_index == create_index and status == PASSING:
+            self.agents.heard(check.service_id)
         self._beats.report(check_id, create_index, status, output, since)
 
     # The state as a whole

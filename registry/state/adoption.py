@@ -21,7 +21,7 @@ from registry.state.store import State
 
 
 class Place(NamedTuple):
-    """What stays when a state is replaced: the server, its processes, the level they all understand, what they heard."""
+    """What stays when a state is replaced: the server, its processes, their common level, what they heard."""
 
     server: Server
     members: tuple[Member, ...]

@@ -1,10 +1,11 @@
 """Agents on the engine: what a beat costs, when silence is noticed, what watchers are told."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from registry.commands import RaiseLevel, SetMaintenance, UpdateCheck
+from registry.commands import DeregisterLocal, RaiseLevel, SetMaintenance, UpdateCheck
 from registry.commands.codec import LEVEL
 from registry.core.agent_feed import AgentWatch, TooSlow
 from registry.core.engine import Engine
@@ -13,7 +14,7 @@ from registry.model import topic as topics
 from registry.model.agent import CODEVALD, CREATED, Telemetry
 from registry.testing import FakeClock
 from tests.conftest import Park
-from tests.makers import Tally, health_of, register_local, ttl
+from tests.makers import Tally, check, health_of, register_local, ttl
 from tests.unit.core.conftest import Rig
 from tests.unit.state.test_agents import birth
 
@@ -28,6 +29,11 @@ async def knowing(engine: Engine) -> Engine:
 async def seen(engine: Engine, record_id: str = "a1") -> float:
     (at,) = await engine.agents.last_seen([await engine.agents.find(record_id)])
     return at
+
+
+def moment(time: float) -> Any:
+    """A Unix time to the half second; `approx` alone would allow a millionth of it, which is half an hour."""
+    return pytest.approx(time, abs=0.5)
 
 
 def status(engine: Engine, record_id: str = "a1") -> str:
@@ -96,12 +102,12 @@ async def test_a_beat_is_heard_of_at_its_time(rig: Rig, clock: FakeClock) -> Non
     await engine.agents.register(birth())
     born = clock.now()
     await clock.advance(20)
-    assert await seen(engine) == pytest.approx(born)
+    assert await seen(engine) == moment(born)
     await engine.agents.beat("a1")
-    assert await seen(engine) == pytest.approx(born + 20)
+    assert await seen(engine) == moment(born + 20)
     await clock.advance(100)
     assert status(engine) == "unreachable"
-    assert await seen(engine) == pytest.approx(born + 20, abs=0.5)
+    assert await seen(engine) == moment(born + 20)
 
 
 async def test_of_a_service_without_a_ttl_the_last_beat_is_remembered(rig: Rig, clock: FakeClock) -> None:
@@ -109,10 +115,49 @@ async def test_of_a_service_without_a_ttl_the_last_beat_is_remembered(rig: Rig, 
     await engine.propose(register_local("web"))
     born = clock.now()
     await clock.advance(100)
-    assert await seen(engine, "web") == pytest.approx(born)
+    assert await seen(engine, "web") == moment(born)
     await engine.agents.beat("web")
     await clock.advance(7)
-    assert await seen(engine, "web") == pytest.approx(born + 100)
+    assert await seen(engine, "web") == moment(born + 100)
+
+
+async def test_of_a_service_with_another_check_its_last_passing_result_is_the_sign(rig: Rig, clock: FakeClock) -> None:
+    """dialects.md §10.1. A result that costs no entry counts as well."""
+    engine = rig.engine
+    await engine.propose(register_local("web", check("c", status="passing", type="http")))
+    (looked_at,) = engine.state.local_checks_of("web")
+    born = clock.now()
+    for seconds, result, heard in ((10, "passing", 10), (20, "passing", 30), (20, "critical", 30), (9, "passing", 59)):
+        await clock.advance(seconds)
+        engine.report("c", looked_at.create_index, result, "")
+        assert await seen(engine, "web") == moment(born + heard)
+    engine.report("c", looked_at.create_index + 1, "passing", "of a check that was there before")
+    await clock.advance(5)
+    assert await seen(engine, "web") == moment(born + 59)
+
+
+async def test_who_registers_after_its_removal_has_not_been_heard_of_before(rig: Rig, clock: FakeClock) -> None:
+    engine = rig.engine
+    await engine.propose(register_local("web"))
+    await engine.agents.beat("web")
+    await engine.propose(DeregisterLocal("web"))
+    await clock.advance(50)
+    await engine.propose(register_local("web"))
+    assert await seen(engine, "web") == moment(clock.now())
+
+
+async def test_of_agents_that_are_gone_nothing_is_kept(rig: Rig, clock: FakeClock) -> None:
+    """Each start of a program is an agent with an id of its own."""
+    engine = rig.engine
+    await engine.propose(register_local("web"))
+    await engine.agents.beat("web")
+    for number in range(1_100):
+        await engine.propose(register_local(f"web-{number}"))
+        await engine.agents.beat(f"web-{number}")
+        await engine.propose(DeregisterLocal(f"web-{number}"))
+    assert len(engine.agents._heard) < 200
+    await clock.advance(5)
+    assert await seen(engine, "web") == moment(clock.now() - 5)
 
 
 async def test_beats_of_consuls_clients_count(knowing: Engine, clock: FakeClock) -> None:
