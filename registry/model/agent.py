@@ -17,6 +17,7 @@ CREATED, RUNNING, PAUSED, STOPPED, FAILED = "created", "running", "paused", "sto
 LIFECYCLE = frozenset({CREATED, RUNNING, PAUSED, STOPPED, FAILED})
 
 HEALTHY, DEGRADED, UNHEALTHY, UNREACHABLE = "healthy", "degraded", "unhealthy", "unreachable"
+STATUSES = frozenset({HEALTHY, DEGRADED, UNHEALTHY, UNREACHABLE})
 
 LIVENESS_PREFIX = "service:"
 STATE_PREFIX = "agent-state:"

@@ -112,6 +112,11 @@ async def test_an_agent_of_the_hive_in_the_others(hive: Hive) -> None:
     opti = (await hive.rest.get(f"/agents/{agent_id}")).value
     assert (opti["type"], opti["host"], opti["port"], opti["version"]) == ("worker", "10.0.0.8", 9000, "2.0")
     assert (opti["metadata"]["namespace"], opti["metadata"]["telemetry"]["success_rate"]) == ("blue", 0.5)
+    cortex = (await hive.rest.get(f"/api/v1/agents/{agent_id}")).value
+    assert cortex["metadata"] == {
+        "capabilities": "code", "endpoint": "10.0.0.8:9000", "host": "10.0.0.8", "namespace": "blue", "port": "9000",
+        "version": "2.0", "zone": "a",
+    }  # fmt: skip
 
 
 async def test_an_agent_of_the_hive_that_fails_is_not_removed_while_it_beats(hive: Hive) -> None:

@@ -273,7 +273,8 @@ async def test_lists_are_narrowed_by_capability_and_health(rest: RestClient) -> 
     await rest.post(f"/agents/{one}/heartbeat", {"status": "degraded"})
     for query, expected in (
         ("", [both, one]), ("?capability=a", [both, one]), ("?capability=a&capability=b", [both]),
-        ("?status=healthy", [both]), ("?status=other", [both, one]), ("?capability=c", []),
+        ("?status=healthy", [both]), ("?status=degraded", [one]), ("?status=unreachable", []),
+        ("?status=degraded&capability=b", []), ("?status=other", [both, one]), ("?capability=c", []),
     ):  # fmt: skip
         for path in ("/agents", "/agents/type/cost"):
             assert [agent["id"] for agent in (await rest.get(path + query)).value["agents"]] == expected, query

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from registry.api.agents import wire_time
-from registry.model.agent import CODEVALD, PAUSED, RUNNING
+from registry.model.agent import CODEVALD, DEFAULT_CLUSTER, DEFAULT_NAMESPACE, PAUSED, RUNNING
 from registry.model.agent_meta import shown_value
 from registry.model.record import Record
 
@@ -86,6 +86,8 @@ def _metadata(record: Record) -> dict[str, str]:
         "host": host,
         "port": str(record.port or ""),
         "version": record.version,
+        "namespace": "" if record.namespace == DEFAULT_NAMESPACE else record.namespace,
+        "cluster": "" if record.cluster == DEFAULT_CLUSTER else record.cluster,
     }
     shown = {key: value for key, value in beside.items() if value}
     return {**shown, **{key: shown_value(value) for key, value in record.metadata.items()}}

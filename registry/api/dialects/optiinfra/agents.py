@@ -20,7 +20,7 @@ from registry.api.lenient import Fields
 from registry.api.reply import Reply
 from registry.api.rest import json_reply
 from registry.errors import InvalidRequest
-from registry.model.agent import HEALTHY, OPTIINFRA
+from registry.model.agent import OPTIINFRA, STATUSES
 from registry.model.record import Record
 from registry.model.service import Instance
 
@@ -125,7 +125,7 @@ async def unregister(call: Call) -> Reply:
 
 @endpoint("GET", "/agents", source="dialects.md §3.1")
 async def agents(call: Call) -> Reply:
-    """Every agent. Query: capability (repeatable, all must match), status=healthy."""
+    """Every agent. Query: capability (repeatable, all must match), status (one of the four; others do not count)."""
     return await _listed(call, call.engine.state.records())
 
 
@@ -136,11 +136,11 @@ async def agents_of_type(call: Call) -> Reply:
 
 
 async def _listed(call: Call, records: list[Record]) -> Reply:
-    wanted = call.query.values("capability")
+    wanted, status = call.query.values("capability"), call.query.value("status")
     shown = [
         one for one in listed(call, records, OPTIINFRA)
         if all(capability in one.capabilities for capability in wanted)
-        and (call.query.value("status") != HEALTHY or one.status == HEALTHY)
+        and (status not in STATUSES or one.status == status)
     ]  # fmt: skip
     seen = await call.engine.agents.last_seen(shown)
     bodies = [agent_body(record, at) for record, at in zip(shown, seen, strict=True)]
