@@ -21,7 +21,6 @@ from registry.log.base import Log
 from registry.model.agent import AgentConfig, Task, Telemetry
 from registry.model.record import Record
 from registry.state.agent_checks import beaten_checks
-from registry.state.agents import local_instance
 from registry.state.store import State
 
 _INTERVAL = AgentConfig()
@@ -116,7 +115,7 @@ class Agents:
 
     def heard(self, service_id: str) -> None:
         """Note a sign of life of a local instance, which may move no deadline, such as a check that passes."""
-        instance = local_instance(self._state, service_id)
+        instance = self._state.local_service(service_id)
         if instance is None:
             return
         self._heard[service_id] = _Heard(instance.create_index, self._clock.elapsed())

@@ -19,7 +19,7 @@ from registry.model.check import CRITICAL, PASSING, WARNING, Check, CheckDefinit
 from registry.model.duration import text
 from registry.model.names import fold
 from registry.model.service import Instance, Local
-from registry.state.local_checks import is_ttl, take_result, write_local_check
+from registry.state.local_checks import is_ttl, posted, take_result, write_local_check
 from registry.state.rows import Rows
 
 UNTOLD = Agent()  # stands for the agent of an instance that only Consul's clients have written
@@ -68,11 +68,13 @@ def reported(check: Check, status: str) -> str:
 def hear(rows: Rows, index: int, time: float, instance: Instance, status: str) -> list[Check]:
     """Give the checks that a sign of life refreshes the reported status; returns those checks.
 
-    An agent is removed only for its silence, and not for being critical as in Consul (dialects.md §2.3).
+    An agent is removed only for its silence, and not for being critical as in Consul (dialects.md §2.3). What a check
+    said of its silence is over with it.
     """
     beaten, counts = beaten_checks(rows, instance), not (instance.agent or UNTOLD).ttl_ns
     for check in beaten:
-        take_result(rows, index, time, check, reported(check, status), check.output, counts=counts)
+        output = posted(check.output) if check.expired else check.output
+        take_result(rows, index, time, check, reported(check, status), output, counts=counts)
     return beaten
 
 

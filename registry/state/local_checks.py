@@ -162,9 +162,13 @@ def expired_output(last_output: str) -> str:
 
     It quotes the last output, unless that is itself such a text, which a registration after the expiry has kept.
     """
-    if not last_output or last_output == EXPIRED or last_output.startswith(_EXPIRED_AFTER):
-        return EXPIRED
-    return f"{_EXPIRED_AFTER}{last_output}"
+    said = posted(last_output)
+    return f"{_EXPIRED_AFTER}{said}" if said else EXPIRED
+
+
+def posted(output: str) -> str:
+    """What somebody has posted of an output; "" where it tells of an expiry."""
+    return "" if output == EXPIRED or output.startswith(_EXPIRED_AFTER) else output
 
 
 def take_result(

@@ -199,6 +199,19 @@ def test_silence_is_over_with_a_beat_whatever_it_says(world: World) -> None:
     assert record(world).status == "unhealthy"
 
 
+def test_a_check_does_not_speak_of_a_silence_that_is_over(world: World) -> None:
+    for said in ("", "disk is full"):
+        world.apply(UpdateCheck("service:a1", "passing", said, ttl=True))
+        expire(world)
+        assert "TTL expired" in check_of(world).output
+        world.apply(news())
+        assert (check_of(world).status, check_of(world).output) == ("passing", "")
+    world.apply(UpdateCheck("service:a1", "critical", "disk is full", ttl=True))
+    expire(world)
+    world.apply(news(status="critical"))
+    assert check_of(world).output == "disk is full", "what was posted stays"
+
+
 def test_a_reported_level_stays_until_another_is_reported(world: World) -> None:
     world.apply(news(status="warning"))
     world.apply(news(metadata={"cpu": 1}))
