@@ -8,6 +8,8 @@ Source: dialects.md §2 and §8.5.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from registry.clock import Clock
 from registry.commands import Deregister, FinishTask, MoveAgent, RegisterAgent, RemoveAgent, SubmitTask, UpdateAgent
 from registry.core import deadlines
@@ -19,7 +21,8 @@ from registry.core.writes import Writes
 from registry.errors import LogUnavailable, NotFound
 from registry.log.base import Log
 from registry.model.agent import AgentConfig, Task, Telemetry
-from registry.model.record import Record
+from registry.model.record import Record, record_of
+from registry.model.service import Local
 from registry.state.agent_checks import beaten_checks
 from registry.state.store import State
 
@@ -126,13 +129,18 @@ class Agents:
     # Writes
 
     async def register(self, command: RegisterAgent) -> Record:
-        """Write an agent; returns the record as this process shows it afterwards.
+        """Write an agent; returns the record as this process shows it afterwards, or as written if it is gone already.
 
         Raises:
             TooManyRequests: `agent-limit`.
         """
         await self._writes.propose(command)
-        return self.known(command.service.id)
+        found = self._state.record(command.service.id)
+        if found is not None:
+            return found
+        now, server = self._clock.now(), self._state.server
+        written = replace(command.service, node=server.node, local=Local(), registered_at=now, updated_at=now)
+        return record_of(written, server.address, ())
 
     async def beat(
         self,

@@ -177,6 +177,14 @@ async def test_beats_of_consuls_clients_count(knowing: Engine, clock: FakeClock)
     assert status(engine, "web") == "unreachable"
 
 
+async def test_who_registered_is_told_so_whoever_has_removed_the_agent_since(rig: Rig, clock: FakeClock) -> None:
+    """Both are in one batch: when the registration is answered the agent is gone."""
+    engine = rig.engine
+    registered, _ = await asyncio.gather(engine.agents.register(birth()), engine.propose(DeregisterLocal("a1")))
+    assert (registered.id, registered.type, registered.instance.registered_at) == ("a1", "cost", moment(clock.now()))
+    assert status(engine) == "gone"
+
+
 # Agents that run here
 
 
