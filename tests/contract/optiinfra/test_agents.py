@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from registry import testing
 from tests.contract.rest import RestClient
 
 COST = {
@@ -182,6 +183,18 @@ async def test_a_heartbeat_is_answered_with_when_to_beat_again(rest: RestClient)
     agent_id = await registered(rest)
     answer = await rest.post(f"/agents/{agent_id}/heartbeat", {})
     assert re.sub(TIME, "T", answer.text) == '{"received":true,"next_interval_seconds":30,"timestamp":"T"}'
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.01, 1), (0.4, 1), (1.0, 1), (2.6, 3), (90.0, 90)])
+async def test_the_interval_is_in_whole_seconds_and_never_none(seconds: float, told: int) -> None:
+    """The helper waits for as long as it is told: for 0 it would beat without a rest."""
+    async with testing.server(optiinfra_heartbeat_seconds=seconds) as server:
+        rest = RestClient(server)
+        await rest.know_agents()
+        reply = (await rest.post("/agents/register", COST)).value
+        assert reply["heartbeat_interval_seconds"] == told
+        assert (await rest.post(reply["heartbeat_url"], {})).value["next_interval_seconds"] == told
+        await rest.close()
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,13 @@ def registered(call: Call, record: Record) -> RegistrationReply:
         agent_id=record.id,
         registered_at=wire_time(record.instance.registered_at),
         heartbeat_url=f"/agents/{quote(record.id, safe=_PLAIN)}/heartbeat",
-        heartbeat_interval_seconds=round(call.server.settings.optiinfra_heartbeat_seconds),
+        heartbeat_interval_seconds=_interval(call),
     )
+
+
+def _interval(call: Call) -> int:
+    """Seconds between beats; with 0 the agents' helper would not wait at all."""
+    return max(1, round(call.server.settings.optiinfra_heartbeat_seconds))
 
 
 @endpoint("POST", "/agents/{id}/heartbeat", source="dialects.md §3.2, Heartbeat")
@@ -112,8 +117,7 @@ async def beaten(call: Call, agent_id: str, word: str, metadata: dict[str, objec
     """Take a sign of life and answer it."""
     status, noted = reported_status(word)
     await call.engine.agents.beat(agent_id, LEVELS.get(status, ""), {**metadata, **noted})
-    interval = round(call.server.settings.optiinfra_heartbeat_seconds)
-    return json_reply(HeartbeatReply(True, interval, wire_time(call.engine.clock.now())))
+    return json_reply(HeartbeatReply(True, _interval(call), wire_time(call.engine.clock.now())))
 
 
 @endpoint("POST", "/agents/{id}/unregister", source="dialects.md §3.3, row 4")
