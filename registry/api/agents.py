@@ -91,6 +91,16 @@ def refuse_reserved(field: str, name: str) -> None:
         raise InvalidRequest("type-reserved", field=field, name=name)
 
 
+async def newest_wanted(call: Call) -> None:
+    """For reads: ask the log first where `consistent_reads` wants every replica to show what any has acknowledged.
+
+    Raises:
+        LogUnavailable: it cannot be asked.
+    """
+    if call.engine.shared and call.server.settings.consistent_reads:
+        await call.engine.confirm()
+
+
 def listed(call: Call, records: Iterable[Record], source: str) -> list[Record]:
     """The records that a list of a dialect shows: all, or its own (`dialect_scope`)."""
     return scoped(call.server.settings, records, source)

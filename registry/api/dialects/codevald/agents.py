@@ -3,7 +3,7 @@
 Source: dialects.md §4.1, §4.2 and §4.5.
 """
 
-from registry.api.agents import born, listed, new_id, newborn
+from registry.api.agents import born, listed, new_id, newborn, newest_wanted
 from registry.api.call import Call
 from registry.api.dialects.codevald.bodies import config_of, required
 from registry.api.dialects.codevald.routes import endpoint
@@ -49,6 +49,7 @@ async def shown(call: Call, record: Record, status: int = 200) -> Reply:
 @endpoint("GET", "/api/v1/agents/{id}", source="dialects.md §4.1")
 async def agent(call: Call) -> Reply:
     """One agent of any system."""
+    await newest_wanted(call)
     return await shown(call, await call.engine.agents.find(call.argument))
 
 
@@ -59,6 +60,7 @@ async def agents(call: Call) -> Reply:
     Query: type, state, healthy (true or false), of which all given must hold; page (from 1), limit (1 to 1000).
     `X-Total-Count` tells how many there are on all pages.
     """
+    await newest_wanted(call)
     found = _found(call)
     page = _page(call.query, found)
     seen = await call.engine.agents.last_seen(page)

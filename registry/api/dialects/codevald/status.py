@@ -4,6 +4,7 @@ Source: dialects.md §4.1 and §4.2, RuntimeMetrics.
 """
 
 from registry import __version__
+from registry.api.agents import newest_wanted
 from registry.api.call import Call
 from registry.api.dialects.codevald.routes import endpoint
 from registry.api.dialects.codevald.wire import RuntimeMetrics, StatusReply
@@ -15,6 +16,7 @@ from registry.model.agent import CODEVALD
 @endpoint("GET", "/api/v1/metrics", source="dialects.md §4.2, RuntimeMetrics")
 async def metrics(call: Call) -> Reply:
     """Counts since the log began, and of this moment; all from the state, so a restart changes none."""
+    await newest_wanted(call)
     state = call.engine.state
     counted = state.counters
     figures = RuntimeMetrics(

@@ -6,7 +6,7 @@ Source: dialects.md §3.1 to §3.3; `/health` is one for all dialects (§7.2).
 import re
 from urllib.parse import quote
 
-from registry.api.agents import LEVELS, born, listed, new_id, newborn, removed, wire_time
+from registry.api.agents import LEVELS, born, listed, new_id, newborn, newest_wanted, removed, wire_time
 from registry.api.call import Call
 from registry.api.dialects.optiinfra.routes import endpoint
 from registry.api.dialects.optiinfra.wire import (
@@ -103,7 +103,8 @@ def registered(call: Call, record: Record) -> RegistrationReply:
 
 def _interval(call: Call) -> int:
     """Seconds between beats; with 0 the agents' helper would not wait at all."""
-    return max(1, round(call.server.settings.optiinfra_heartbeat_seconds))
+    seconds: float = call.server.settings.optiinfra_heartbeat_seconds
+    return max(1, round(seconds))
 
 
 @endpoint("POST", "/agents/{id}/heartbeat", source="dialects.md §3.2, Heartbeat")
@@ -130,12 +131,14 @@ async def unregister(call: Call) -> Reply:
 @endpoint("GET", "/agents", source="dialects.md §3.1")
 async def agents(call: Call) -> Reply:
     """Every agent. Query: capability (repeatable, all must match), status (one of the four; others do not count)."""
+    await newest_wanted(call)
     return await _listed(call, call.engine.state.records())
 
 
 @endpoint("GET", "/agents/type/{type}", source="dialects.md §3.1")
 async def agents_of_type(call: Call) -> Reply:
     """The agents of exactly this type. Query: as for all agents."""
+    await newest_wanted(call)
     return await _listed(call, call.engine.state.records_of_type(call.argument))
 
 
@@ -154,6 +157,7 @@ async def _listed(call: Call, records: list[Record]) -> Reply:
 @endpoint("GET", "/agents/{id}", source="dialects.md §3.1")
 async def agent(call: Call) -> Reply:
     """One agent of any system."""
+    await newest_wanted(call)
     record = await call.engine.agents.find(call.argument)
     (seen,) = await call.engine.agents.last_seen([record])
     return json_reply(agent_body(record, seen))
