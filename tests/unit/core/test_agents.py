@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from registry.commands import DeregisterLocal, RaiseLevel, SetMaintenance, UpdateCheck
+from registry.commands import DeregisterLocal, RaiseLevel, RegisterLocalCheck, SetMaintenance, UpdateCheck
 from registry.commands.codec import LEVEL
 from registry.core.agent_feed import AgentWatch, TooSlow
 from registry.core.engine import Engine
@@ -16,7 +16,7 @@ from registry.testing import FakeClock
 from tests.conftest import Park
 from tests.makers import Tally, check, health_of, register_local, ttl
 from tests.unit.core.conftest import Rig
-from tests.unit.state.test_agents import birth
+from tests.unit.state.test_agents import SECOND_NS, birth
 
 
 @pytest.fixture
@@ -73,6 +73,20 @@ async def test_silence_is_noticed_within_a_second_and_ends_in_removal(knowing: E
     assert status(engine) == "unreachable"
     await clock.advance(2)
     assert status(engine) == "gone"
+
+
+async def test_an_agents_own_timers_may_be_shorter_than_consuls_floor(knowing: Engine, clock: FakeClock) -> None:
+    """A check that a Consul client has put in the place of its own is under the floor of a minute."""
+    engine = knowing
+    await engine.agents.register(birth("a1", ttl_ns=2 * SECOND_NS, remove_after_ns=3 * SECOND_NS))
+    await engine.agents.register(birth("a2", ttl_ns=2 * SECOND_NS, remove_after_ns=3 * SECOND_NS))
+    await engine.propose(RegisterLocalCheck(ttl("service:a2", 2, "a2", status="passing", reap_seconds=4)))
+    await clock.advance(4)
+    assert (status(engine, "a1"), status(engine, "a2")) == ("unreachable", "unreachable")
+    await clock.advance(2)
+    assert (status(engine, "a1"), status(engine, "a2")) == ("gone", "unreachable")
+    await clock.advance(60)
+    assert status(engine, "a2") == "gone"
 
 
 async def test_a_beat_brings_back_who_was_removed(knowing: Engine, clock: FakeClock) -> None:
