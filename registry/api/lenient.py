@@ -22,7 +22,7 @@ class Fields:
     """The fields of one JSON object."""
 
     def __init__(self, values: dict[str, Any]) -> None:
-        self._values = {name.casefold(): value for name, value in values.items()}
+        self._values = {name.casefold(): value for name, value in values.items() if value is not None}
 
     @staticmethod
     def of(body: bytes) -> "Fields":
@@ -126,16 +126,24 @@ def _kept(value: Any, levels: int) -> Any:
     Raises:
         _NotKept.
     """
-    if isinstance(value, dict | list):
-        if not levels:
+    match value:
+        case list() | dict() if not levels:
             raise _NotKept(_TOO_DEEP)
-        if isinstance(value, list):
+        case list():
             return [_kept(one, levels - 1) for one in value]
-        return {key: _kept(one, levels - 1) for key, one in value.items()}
-    if not isinstance(value, int) or _LEAST_WHOLE <= value <= _MOST_WHOLE:
-        return value
+        case dict():
+            return {key: _kept(one, levels - 1) for key, one in value.items()}
+        case int() if not _LEAST_WHOLE <= value <= _MOST_WHOLE:
+            return _floating(value)
+    return value
+
+
+def _floating(number: int) -> float:
+    """Raises:
+    _NotKept.
+    """
     try:
-        return float(value)
+        return float(number)
     except OverflowError:
         raise _NotKept("a number is out of range") from None
 

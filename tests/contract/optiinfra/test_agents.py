@@ -145,6 +145,14 @@ async def test_keys_are_read_in_any_case_and_unknown_ones_passed_over(rest: Rest
     assert (await rest.get("/agents")).value["agents"][0]["name"] == "b"
 
 
+async def test_null_is_absent_also_beside_the_same_key_in_another_spelling(rest: RestClient) -> None:
+    """As for Go, where null leaves a field as it is."""
+    body = b'{"Name":"a","name":null,"type":"t","host":"h","PORT":null,"port":1,"Port":null,"metadata":null}'
+    assert (await rest.post("/agents/register", body)).status == 201
+    [agent] = (await rest.get("/agents")).value["agents"]
+    assert (agent["name"], agent["port"]) == ("a", 1)
+
+
 @pytest.mark.parametrize(
     ("sent", "host", "port"), [("10.0.0.1:9000", "10.0.0.1", 9000), ("[2001:db8::1]:9000", "2001:db8::1", 9000)]
 )
