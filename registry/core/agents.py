@@ -131,16 +131,21 @@ class Agents:
     async def register(self, command: RegisterAgent) -> Record:
         """Write an agent; returns the record as this process shows it afterwards, or as written if it is gone already.
 
+        One that says what is there already is a sign of life, and costs no entry.
+
         Raises:
             TooManyRequests: `agent-limit`.
         """
-        await self._writes.propose(command)
+        written = await self._writes.propose(command)
+        self.heard(command.service.id)
         found = self._state.record(command.service.id)
         if found is not None:
+            if self.feed.watched and not written.stored:
+                self.feed.beaten(found)
             return found
         now, server = self._clock.now(), self._state.server
-        written = replace(command.service, node=server.node, local=Local(), registered_at=now, updated_at=now)
-        return record_of(written, server.address, ())
+        instance = replace(command.service, node=server.node, local=Local(), registered_at=now, updated_at=now)
+        return record_of(instance, server.address, ())
 
     async def beat(
         self,

@@ -9,7 +9,17 @@ from msgspec.structs import replace
 
 from registry.commands import MoveAgent, RegisterAgent, RemoveAgent, UpdateAgent
 from registry.errors import Conflict, NotFound, TooManyRequests
-from registry.model.agent import CODEVALD, CREATED, FAILED, PAUSED, RUNNING, STOPPED, liveness_id, status_check_id
+from registry.model.agent import (
+    CODEVALD,
+    CREATED,
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    liveness_id,
+    state_check_id,
+    status_check_id,
+)
 from registry.model.agent_meta import shown_key, shown_value, taken_in, with_shown_meta
 from registry.model.check import CRITICAL, PASSING
 from registry.model.meta import MAX_PAIRS, MAX_VALUE_BYTES
@@ -40,6 +50,8 @@ _MOVES: dict[str, tuple[frozenset[str], str]] = {
     "restart": (frozenset({"", CREATED, RUNNING, PAUSED, STOPPED, FAILED}), RUNNING),
 }
 
+_STAMPS = ("virtual_address", "registered_at", "updated_at", "create_index", "modify_index")  # of a row, by the state
+
 
 # Registration
 
@@ -50,6 +62,8 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
     Raises:
         TooManyRequests: `agent-limit`, the most agents of its source that may run are there already.
     """
+    if register_unchanged(rows, command):
+        return
     service, old = command.service, rows.local_service(command.service.id)
     assert service.agent is not None
     have = rows.working.get(service.agent.source, 0)
@@ -72,6 +86,30 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
         write_local_check(rows, index, check, Local())
     hear(rows, index, time, row, command.status)
     show_state(rows, index, time, row)
+
+
+def register_unchanged(rows: Rows, command: RegisterAgent) -> bool:
+    """Whether a registration of an agent that is there would change nothing but its deadlines."""
+    old = rows.local_service(command.service.id)
+    if old is None or command.checks or (command.replace_dead and _dead_twins(rows, command.service)):
+        return False
+    new = with_shown_meta(_as_before(replace(command.service, node=rows.server.node, local=Local()), old))
+    stamps = {name: getattr(old, name) for name in _STAMPS}
+    return (
+        replace(new, **stamps) == old
+        and not missing_liveness(rows, old)
+        and _checks_unchanged(rows, old)
+        and _beat_unchanged(rows, old, command.status)
+    )
+
+
+def _checks_unchanged(rows: Rows, instance: Instance) -> bool:
+    """Whether the checks know the service as it is, and show the lifecycle."""
+    checks = instance_checks(rows, instance)
+    state = (instance.agent or UNTOLD).state
+    return (not state or fold(state_check_id(instance.id)) in checks) and all(
+        (check.service_name, check.service_tags) == (instance.name, instance.tags) for check in checks.values()
+    )
 
 
 def _as_before(service: Instance, old: Instance | None) -> Instance:
@@ -137,15 +175,19 @@ def update_unchanged(rows: Rows, command: UpdateAgent) -> bool:
     instance = rows.local_service(command.service_id)
     if instance is None or missing_liveness(rows, instance) or with_news(instance, command) != instance:
         return False
-    beaten = beaten_checks(rows, instance)
-    if not beaten:
+    if not beaten_checks(rows, instance):
         kept = instance_checks(rows, instance).get(fold(status_check_id(instance.id)))
         return not command.status or (PASSING if kept is None else kept.status) == command.status
+    return _beat_unchanged(rows, instance, command.status)
+
+
+def _beat_unchanged(rows: Rows, instance: Instance, status: str) -> bool:
+    """Whether a sign of life that reports this changes none of the checks that it refreshes."""
     counts = not (instance.agent or UNTOLD).ttl_ns
     return all(
-        check.status == reported(check, command.status) and not check.expired
+        check.status == reported(check, status) and not check.expired
         and bool(check.critical_at) == (counts and check.status == CRITICAL)
-        for check in beaten
+        for check in beaten_checks(rows, instance)
     )  # fmt: skip
 
 

@@ -74,6 +74,7 @@ _UNCHANGED: dict[type, Callable[["State", Any], bool]] = {
     commands.RegisterLocal: local.local_unchanged,
     commands.ReplaceFileRows: file_rows.file_rows_unchanged,
     commands.SetMembers: members.members_unchanged,
+    commands.RegisterAgent: agents.register_unchanged,
     commands.UpdateAgent: agents.update_unchanged,
     commands.MoveAgent: agents.move_unchanged,
     commands.ChangeKey: lambda state, command: kv.foregone(state, command) is not None,

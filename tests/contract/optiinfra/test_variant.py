@@ -27,6 +27,38 @@ async def test_an_agent_brings_its_own_id_and_a_repeat_writes_it_anew(rest: Rest
     assert (await rest.get("/agents")).value["count"] == 1
 
 
+async def test_a_repeat_that_says_the_same_is_a_sign_of_life_and_no_news(rest: RestClient) -> None:
+    """It moves no index, so it wakes nobody who waits for a change of the service."""
+    await rest.post("/api/v1/agents/register", AGENT)
+    before = (await rest.get("/v1/health/service/resource")).headers["X-Consul-Index"]
+    for _ in range(3):
+        await rest.server.advance(40)
+        assert (await rest.post("/api/v1/agents/register", AGENT)).status == 200
+    assert (await rest.get("/v1/health/service/resource")).headers["X-Consul-Index"] == before
+    agent = await shown(rest)
+    assert agent["status"] == "healthy"
+    if not rest.server.engine.shared:  # whose time the test does not move
+        assert agent["last_seen"] > agent["registered_at"]
+    await rest.server.advance(50)
+    assert (await shown(rest))["status"] == "unreachable"
+    await rest.post("/api/v1/agents/register", AGENT)
+    assert (await shown(rest))["status"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"version": "2"}, {"status": "degraded"}, {"capabilities": []}, {"host": "other"}, {"metadata": {"a": 1}},
+        {"agent_type": "cost"}, {"agent_name": "other"},
+    ],
+)  # fmt: skip
+async def test_a_repeat_that_says_something_else_is_news(rest: RestClient, changed: dict[str, Any]) -> None:
+    await rest.post("/api/v1/agents/register", AGENT)
+    before = (await rest.get("/v1/health/service/resource")).headers["X-Consul-Index"]
+    assert (await rest.post("/api/v1/agents/register", {**AGENT, **changed})).status == 200
+    assert (await rest.get("/v1/health/service/resource")).headers["X-Consul-Index"] > before
+
+
 @pytest.mark.parametrize(
     ("endpoint", "address"),
     [

@@ -139,6 +139,23 @@ def test_registered_again_under_another_type_its_checks_go_with_it(world: World)
     assert record(world).status == "degraded"
 
 
+def test_a_registration_that_says_the_same_would_change_nothing(world: World) -> None:
+    same = birth(name="cost", tags=("spot",), metadata={"cpu": 45.5}, version="1.0")
+    assert world.state.changes_nothing(same)
+    before = record(world).instance
+    world.apply(same, after_seconds=10)  # as it may be by the time it is stored
+    assert record(world).instance == before
+    for other in (birth(name="cost", tags=("spot",), metadata={"cpu": 45.5}), birth(), birth(status="warning")):
+        assert not world.state.changes_nothing(other)
+    expire(world)
+    assert not world.state.changes_nothing(same), "its silence is over"
+    world.apply(same)
+    assert record(world).status == "healthy"
+    assert world.state.changes_nothing(same)
+    world.apply(DeregisterLocalCheck("service:a1"))
+    assert not world.state.changes_nothing(same), "its check of liveness comes back"
+
+
 def test_a_registration_is_a_sign_of_life(world: World) -> None:
     expire(world)
     world.apply(birth())
