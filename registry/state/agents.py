@@ -62,7 +62,8 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
     Raises:
         TooManyRequests: `agent-limit`, the most agents of its source that may run are there already.
     """
-    if register_unchanged(rows, command):
+    if register_unchanged(rows, command):  # a sign of life, which was news when it was sent
+        rows.touched_instances[(fold(rows.server.node), fold(command.service.id))] = True
         return
     service, old = command.service, rows.local_service(command.service.id)
     assert service.agent is not None

@@ -298,6 +298,16 @@ async def test_a_watcher_is_told_each_change_once_and_in_order(knowing: Engine, 
     ]  # fmt: skip
 
 
+async def test_a_repeated_registration_is_told_as_a_sign_of_life(knowing: Engine) -> None:
+    """Also one that was on its way to the log when it ceased to be news."""
+    engine = knowing
+    watch = engine.agents.feed.watch(engine.state, 100)
+    await asyncio.gather(*(engine.agents.register(birth()) for _ in range(2)))
+    await engine.agents.register(birth())
+    assert await told(watch, 3) == [("registered", "a1"), ("updated", "a1"), ("updated", "a1")]
+    assert engine.state.applied == engine.state.index((topics.HEALTH, "cost")) + 1
+
+
 async def test_timeouts_and_removals_by_the_server_are_told(knowing: Engine, clock: FakeClock) -> None:
     engine = knowing
     await engine.agents.register(birth())
