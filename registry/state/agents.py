@@ -52,6 +52,8 @@ _MOVES: dict[str, tuple[frozenset[str], str]] = {
 
 _STAMPS = ("virtual_address", "registered_at", "updated_at", "create_index", "modify_index")  # of a row, by the state
 
+_CONSULS_OWN = ("weights", "enable_tag_override", "locality")  # of an instance: agents have no words for them
+
 
 # Registration
 
@@ -120,10 +122,13 @@ def _as_before(service: Instance, old: Instance | None) -> Instance:
     before, agent = old.agent or UNTOLD, service.agent
     if not agent.keeps_metadata:  # its Meta is all its metadata, and is replaced as by a Consul client
         return taken_in(replace(old, agent=before), service)
+    service = replace(service, **{name: getattr(old, name) for name in _CONSULS_OWN})
+    if (service.address, service.port) == (old.address, old.port):
+        service = replace(service, tagged_addresses=old.tagged_addresses)
     if not before.keeps_metadata:
-        meta = _merged_meta(old.meta or {}, agent.metadata)
-        meta.update((key, value) for key, value in (("name", agent.name), ("version", agent.version)) if value)
-        return replace(service, agent=before, meta=meta or None)
+        said = {"name": "" if agent.name == old.id else agent.name, "version": agent.version}
+        told = {**agent.metadata, **{key: value for key, value in said.items() if value}}
+        return replace(service, agent=before, meta=_merged_meta(old.meta or {}, told) or None)
     kept = replace(
         agent, source=before.source, state=before.state, namespace=before.namespace, cluster=before.cluster,
         telemetry=agent.telemetry or before.telemetry, config=agent.config or before.config, ttl_ns=before.ttl_ns,

@@ -34,8 +34,9 @@ from registry.model.agent import (
     Telemetry,
 )
 from registry.model.check import Check
+from registry.model.node import Locality
 from registry.model.record import Record
-from registry.model.service import Instance
+from registry.model.service import Instance, ServiceAddress, Weights
 from registry.state.snapshot import Frozen, digest, restored
 from tests.makers import World, check, register, register_local, ttl
 
@@ -129,6 +130,26 @@ def test_registered_again_in_another_dialect_it_keeps_the_timers_of_its_birth(wo
     after = record(world, "web")
     assert after.agent == before
     assert (after.metadata["new"], after.version) == ("1", "2")
+
+
+def test_an_agent_leaves_what_only_consul_knows_as_it_was(world: World) -> None:
+    kept = {"weights": Weights(passing=7, warning=2), "enable_tag_override": True, "locality": Locality(zone="eu-1a")}
+    addresses = {"wan": ServiceAddress("203.0.113.7", 80)}
+    world.apply(register_local("web", address="h", port=8001, tagged_addresses=addresses, meta={"team": "x"}, **kept))
+    before = record(world, "web").instance
+    world.apply(birth("web", name="web"))
+    after = record(world, "web").instance
+    assert {name: getattr(after, name) for name in kept} == kept
+    assert (after.tagged_addresses, after.meta) == (before.tagged_addresses, {"team": "x"})
+    world.apply(birth("web", name="web", port=9))
+    assert record(world, "web").instance.tagged_addresses is None, "it is at another address now"
+
+
+def test_a_label_that_does_not_fit_into_meta_is_left_out(world: World) -> None:
+    world.apply(RegisterAgent(service=replace(birth("web").service, agent=agent(name="n" * 513, version="v" * 512))))
+    assert record(world, "web").instance.meta == {"team": "x", "version": "v" * 512}
+    world.apply(RegisterAgent(service=replace(birth("web").service, agent=agent(name="web"))))
+    assert "name" not in (record(world, "web").instance.meta or {}), "it is the id"
 
 
 def test_registered_again_under_another_type_its_checks_go_with_it(world: World) -> None:
