@@ -4,6 +4,8 @@ Owns which checks a sign of life refreshes and what each of them says. Commands 
 Source: dialects.md §2.2, §8.3, §8.5 and M-27.
 """
 
+from msgspec.structs import replace
+
 from registry.model.agent import (
     CREATED,
     FAILED,
@@ -38,9 +40,20 @@ def liveness_check(instance: Instance, status: str) -> Check:
     assert agent is not None
     runs = CheckDefinition(ttl_ns=agent.ttl_ns, deregister_critical_service_after_ns=agent.remove_after_ns)
     return Check(
-        node=instance.node, id=liveness_id(instance.id), name=f"Service '{instance.name}' check", status=status,
+        node=instance.node, id=liveness_id(instance.id), name=_liveness_name(instance.name), status=status,
         service_id=instance.id, type="ttl", interval=text(0), timeout=text(0), runs=runs,
     )  # fmt: skip
+
+
+def _liveness_name(service_name: str) -> str:
+    return f"Service '{service_name}' check"
+
+
+def moved_with(instance: Instance, check: Check) -> Check:
+    """A check of an instance that has another name or other tags by now; the one of liveness is called after it."""
+    called_after_it = check.name == _liveness_name(check.service_name)
+    name = _liveness_name(instance.name) if called_after_it else check.name
+    return replace(check, name=name, service_name=instance.name, service_tags=instance.tags)
 
 
 def missing_liveness(rows: Rows, instance: Instance) -> bool:

@@ -33,6 +33,7 @@ from registry.state.agent_checks import (
     keep_status,
     liveness_check,
     missing_liveness,
+    moved_with,
     reported,
     show_state,
 )
@@ -82,7 +83,7 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
         rows.counters = replace(rows.counters, created=rows.counters.created + 1)
     for check in list(instance_checks(rows, row).values()):
         if (check.service_name, check.service_tags) != (row.name, row.tags):
-            rows.write_check(index, replace(check, service_name=row.name, service_tags=row.tags))
+            rows.write_check(index, moved_with(row, check))
     if row.agent.ttl_ns and missing_liveness(rows, row):
         write_local_check(rows, index, liveness_check(row, command.status or PASSING), Local())
     for check in command.checks:

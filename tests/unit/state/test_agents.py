@@ -156,6 +156,7 @@ def test_registered_again_under_another_type_its_checks_go_with_it(world: World)
     world.apply(news("a1", status="warning"))
     world.apply(birth(name="price", tags=("new",)))
     assert (check_of(world).service_name, check_of(world).service_tags) == ("price", ("new",))
+    assert check_of(world).name == "Service 'price' check"
     assert [one.id for one in world.state.checks_of_service("price")] == ["service:a1"]
     assert record(world).status == "degraded"
 
