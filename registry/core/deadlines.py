@@ -204,7 +204,7 @@ def reaps(state: State, now: float, armed_at: float, minimum_seconds: float) -> 
 def _limit_seconds(state: State, check: Check, minimum_seconds: float) -> float:
     """How long a check may be critical; Consul's floor is none for the timers that an agent was born with."""
     assert check.runs is not None
-    owner = local_instance(state, check.service_id)
+    owner = state.local_service(check.service_id)
     born_with = owner.agent.remove_after_ns if owner is not None and owner.agent is not None else 0
     if born_with == check.runs.deregister_critical_service_after_ns and check.id == liveness_id(check.service_id):
         return check.runs.deregister_after_seconds
