@@ -155,7 +155,7 @@ async def test_a_beat_moves_the_last_sign_of_life(hive: Hive) -> None:
     assert (await hive.get(agent_id)).last_seen == before + 30
 
 
-@pytest.mark.parametrize("agent_id", [NOBODY, "not-a-uuid", "", "é/~"])
+@pytest.mark.parametrize("agent_id", [NOBODY, "not-a-uuid", "", "é/~", "x" * 100_000, "😀" * 10_000])
 async def test_a_beat_of_nobody_is_told_so_in_the_words_its_clients_know(hive: Hive, agent_id: str) -> None:
     refusal = await hive.refused("Heartbeat", pb.HeartbeatRequest(agent_id=agent_id))
     assert refusal.code is Code.NOT_FOUND
@@ -237,7 +237,7 @@ async def test_an_id_that_nobody_has(hive: Hive) -> None:
     refusal = await hive.refused("GetAgent", pb.GetAgentRequest(agent_id=NOBODY))
     assert refusal.code is Code.NOT_FOUND
     assert MARKER in refusal.details
-    for agent_id in ("", "web-1"):
+    for agent_id in ("", "web-1", "é" * 10_000):
         assert (await hive.refused("GetAgent", pb.GetAgentRequest(agent_id=agent_id))).code is Code.INVALID_ARGUMENT
 
 

@@ -33,6 +33,8 @@ WORDS: dict[str, tuple[Any, str]] = {
     "type-reserved": (Code.INVALID_ARGUMENT, "{field}: {name} is the registry's own service"),
 }  # fmt: skip
 
+MOST_CHARACTERS = 256  # of a caller's own words in a text, which travels in a header of 16 KiB at most
+
 _CODES = {
     400: Code.INVALID_ARGUMENT, 403: Code.PERMISSION_DENIED, 404: Code.NOT_FOUND, 409: Code.FAILED_PRECONDITION,
     413: Code.INVALID_ARGUMENT, 429: Code.RESOURCE_EXHAUSTED,
@@ -45,4 +47,8 @@ def answer_to(error: RequestError | LogUnavailable) -> tuple[Any, str]:
         outcome = "whether it was stored is not known" if error.unknown else "nothing changed"
         return Code.UNAVAILABLE, f"{error.reason}; {outcome}"
     code, text = WORDS.get(error.reason, (_CODES.get(error.status, Code.UNKNOWN), error.reason))
-    return code, text.format(**error.values)
+    return code, text.format(**{name: _shortened(value) for name, value in error.values.items()})
+
+
+def _shortened(value: Any) -> Any:
+    return f"{value[:MOST_CHARACTERS]}…" if isinstance(value, str) and len(value) > MOST_CHARACTERS else value
