@@ -21,11 +21,13 @@ Key = tuple[str, str]  # folded node and folded service id
 class AgentChange(NamedTuple):
     """One change, and the record after it; for a record that is gone, its last known form.
 
-    `bare` marks a sign of life that changed nothing; only watchers on the process that took it see those.
+    `beaten` marks a sign of life. `bare` marks one that changed nothing; only watchers on the process that took it
+    see those.
     """
 
     kind: str
     record: Record
+    beaten: bool = False
     bare: bool = False
 
 
@@ -129,7 +131,7 @@ class AgentFeed:
 
     def beaten(self, record: Record) -> None:
         """Tell of a sign of life that changed nothing."""
-        self._tell(UPDATED, record, bare=True)
+        self._tell(UPDATED, record, beaten=True, bare=True)
 
     def _keys_of(self, state: State, node: str) -> list[Key]:
         there = dict.fromkeys((node, key) for key in state.instances.get(node, {}))
@@ -149,13 +151,13 @@ class AgentFeed:
             self._tell(REGISTERED, new)
             return
         if beaten or _differs(new, old):
-            self._tell(UPDATED, new)
+            self._tell(UPDATED, new, beaten=beaten)
         if new.status != old.status:
             self._tell(STATUS_CHANGED, new)
 
-    def _tell(self, kind: str, record: Record, *, bare: bool = False) -> None:
+    def _tell(self, kind: str, record: Record, *, beaten: bool = False, bare: bool = False) -> None:
         for watch in list(self._watches):
-            watch.tell(AgentChange(kind, record, bare))
+            watch.tell(AgentChange(kind, record, beaten, bare))
 
 
 def _key(record: Record) -> Key:

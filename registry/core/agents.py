@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from registry.clock import Clock
 from registry.commands import Deregister, FinishTask, MoveAgent, RegisterAgent, RemoveAgent, SubmitTask, UpdateAgent
 from registry.core import deadlines
-from registry.core.agent_feed import AgentFeed
 from registry.core.beats import Beats
 from registry.core.keys import node_key, service_key
 from registry.core.topics import Topics
@@ -47,7 +46,7 @@ class Agents:
         self._beats = beats
         self._topics = topics
         self._heard: dict[str, _Heard] = {}  # if no deadline shows it; for a while also of agents that are gone
-        self.feed = AgentFeed()
+        self.feed = beats.feed
 
     @property
     def _state(self) -> State:

@@ -13,6 +13,7 @@ from registry.clock import Clock, sleep
 from registry.commands import UpdateAgent, UpdateCheck
 from registry.commands.codec import MEMBERS_LEVEL
 from registry.core import deadlines
+from registry.core.agent_feed import AgentFeed
 from registry.core.keys import check_key, node_key
 from registry.core.outputs import DeferredOutputs
 from registry.core.topics import Topics
@@ -22,7 +23,7 @@ from registry.log.base import Log, Output, Outputs
 from registry.model.check import CRITICAL, Check
 from registry.model.names import fold
 from registry.state.changes import Changes
-from registry.state.local_checks import is_ttl
+from registry.state.local_checks import is_sign_of_life, is_ttl
 from registry.state.store import State
 
 MOST_UNPUBLISHED = 10_000  # checks whose texts may wait to be passed to the other processes
@@ -54,6 +55,7 @@ class Beats:
         self._interval_seconds = interval_seconds
         self._random = random
         self._deferred = DeferredOutputs(clock, self._flush)
+        self.feed = AgentFeed()
         self._owed: dict[str, float] = {}  # deadlines that beats would have moved, and their periods
         self._owing = asyncio.Event()
         self._unpublished: dict[str, Output] = {}
@@ -81,6 +83,7 @@ class Beats:
         except LogUnavailable:
             if not self._owe(check_id, status):
                 raise
+            self._tell(check_id)
         self.lay(check_id, output)
 
     async def agent(self, news: UpdateAgent) -> bool:
@@ -99,6 +102,14 @@ class Beats:
             self._owed.update((arm.member, arm.seconds) for arm in arms if arm.seconds is not None)
             self._owing.set()
             return False
+
+    def _tell(self, check_id: str) -> None:
+        """Tell who watches agents of a sign of life that no entry tells of."""
+        check = self._state.local_check(check_id)
+        if self.feed.watched and check is not None and is_sign_of_life(check.status):
+            record = self._state.record_at((self._state.own_key(), fold(check.service_id)))
+            if record is not None:
+                self.feed.beaten(record)
 
     def _owe(self, check_id: str, status: str) -> bool:
         """Accept a beat that the store cannot be told of now, if it changes nothing; the store is told later.
@@ -137,6 +148,7 @@ class Beats:
                 await self._writes.enqueue(UpdateCheck(check.id, status, output, ttl=True)).future
                 return False
             if renewed:
+                self._tell(check.id)
                 return True
         # no period is running, or the check begins to count as critical
         stored = self._state.stored_output(check.id)

@@ -139,6 +139,13 @@ def update_check(rows: Rows, index: int, time: float, command: UpdateCheck) -> N
         take_result(rows, index, time, old, old.status, command.output, expired=old.expired, counts=counts)
         return
     take_result(rows, index, time, old, command.status, command.output)
+    if command.ttl and is_sign_of_life(command.status):
+        rows.touched_instances[(fold(old.node), fold(old.service_id))] = True
+
+
+def is_sign_of_life(status: str) -> bool:
+    """Whether who reports this of its TTL check says that it lives (dialects.md §2.2: pass, warn, update)."""
+    return status != CRITICAL
 
 
 def is_ttl(check: Check) -> bool:

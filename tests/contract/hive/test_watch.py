@@ -1,6 +1,7 @@
 """WatchAgents: what happens to agents, as it happens (dialects.md §5.4)."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -73,6 +74,43 @@ async def test_what_other_systems_do_is_told_too(hive: Hive) -> None:
     await hive.rest.put("/v1/agent/service/deregister/web")
     kinds = [kind for kind, _ in await watch.told(4)]
     assert kinds == ["REGISTERED", "STATUS_CHANGED", "UPDATED", "DEREGISTERED"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kinds"),
+    [
+        ("pass", None, ["UPDATED"]),
+        ("pass?note=new", None, ["UPDATED"]),
+        ("update", {"Status": "passing", "Output": "o"}, ["UPDATED"]),
+        ("warn", None, ["UPDATED", "STATUS_CHANGED"]),
+        ("fail", None, ["STATUS_CHANGED"]),
+    ],
+)
+async def test_a_sign_of_life_is_told_whoever_speaks_for_the_agent(
+    hive: Hive, path: str, body: Any, kinds: list[str]
+) -> None:
+    """A Consul client that passes the check of liveness gives a sign of life (dialects.md §2.2)."""
+    agent_id = await hive.register()
+    watch = await hive.watch()
+    await hive.server.advance(10)
+    verb, _, query = path.partition("?")
+    answer = await hive.rest.put(f"/v1/agent/check/{verb}/service:{agent_id}?{query}", body)
+    assert answer.status == 200
+    last = await hive.register()
+    assert await watch.told(len(kinds) + 1) == [*((kind, agent_id) for kind in kinds), ("REGISTERED", last)]
+
+
+async def test_a_change_that_is_no_sign_of_life_moves_no_last_seen(hive: Hive) -> None:
+    agent_id = await hive.register()
+    watch = await hive.watch()
+    before = (await hive.get(agent_id)).last_seen
+    await hive.server.advance(10)
+    service = (await hive.rest.get(f"/v1/agent/service/{agent_id}")).value
+    body = {"ID": agent_id, "Name": "worker", "Tags": ["other"], "Address": service["Address"], "Meta": service["Meta"]}
+    assert (await hive.rest.put("/v1/agent/service/register", body)).status == 200
+    event = await watch.event()
+    assert (event.event_type, list(event.agent.capabilities)) == (Kinds.UPDATED, ["other"])
+    assert event.agent.last_seen == before == (await hive.get(agent_id)).last_seen
 
 
 async def test_watchers_do_not_disturb_each_other(hive: Hive) -> None:

@@ -50,7 +50,7 @@ class Watching:
 
     async def _event(self, change: AgentChange) -> Any:
         now = self._engine.clock.now()
-        if change.kind == UPDATED:
+        if change.beaten:
             seen = now
         else:
             (seen,) = await self._engine.agents.last_seen([change.record])
