@@ -88,7 +88,8 @@ def register_agent(rows: Rows, index: int, time: float, command: RegisterAgent) 
         write_local_check(rows, index, liveness_check(row, command.status or PASSING), Local())
     for check in command.checks:
         write_local_check(rows, index, check, Local())
-    hear(rows, index, time, row, command.status)
+    if not hear(rows, index, time, row, command.status):
+        keep_status(rows, index, time, row, command.status)
     show_state(rows, index, time, row)
 
 

@@ -199,6 +199,27 @@ async def test_registering_here_what_consul_made_keeps_its_checks_and_where_it_c
     assert (await shapes.fr0g.get("/v1/health/service/web-1")).value["service"]["health"] == "critical"
 
 
+@pytest.mark.parametrize("port", [80, 81], ids=["unchanged", "changed"])
+async def test_registering_here_what_consul_made_undoes_what_was_reported_before(shapes: Shapes, port: int) -> None:
+    """A registration is a sign of life whether it changes the catalog or not (dialects.md §8.5)."""
+    await shapes.consul.put(REGISTER, {"ID": "web-1", "Name": "web", "Port": 80})
+    await shapes.consul.post("/agents/web-1/heartbeat", {"status": "degraded"})
+    assert (await shapes.fr0g.get("/v1/health/service/web-1")).value["service"]["health"] == "warning"
+    answer = await shapes.fr0g.put(REGISTER, {"id": "web-1", "name": "web", "port": port})
+    assert answer.value["service"]["health"] == "passing"
+    assert (await shapes.consul.get("/v1/agent/checks")).value == {}
+
+
+async def test_reading_and_writing_back_through_consul_changes_nothing(shapes: Shapes) -> None:
+    """Without meta too (dialects.md §8.4)."""
+    await shapes.fr0g.put(REGISTER, {"name": "web"})
+    before = await index(shapes)
+    found = (await shapes.consul.get("/v1/agent/service/web")).value
+    body = {"Name": "web", **{key: found[key] for key in ("ID", "Tags", "Meta", "Port", "Address", "Weights")}}
+    assert (await shapes.consul.put(REGISTER, body)).status == 200
+    assert await index(shapes) == before
+
+
 async def test_an_agent_of_another_system_registered_here_keeps_its_native_metadata(shapes: Shapes) -> None:
     body = {"name": "a", "type": "cost", "host": "h", "port": 1, "metadata": {"cpu": 45.5}}
     agent_id = (await shapes.fr0g.post("/agents/register", body)).value["agent_id"]

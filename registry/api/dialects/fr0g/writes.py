@@ -52,7 +52,7 @@ def _instance(call: Call, fields: Fields) -> Instance:
         raise InvalidRequest("port", port=port)
     return Instance(
         node="", id=fields.text("id") or name, name=name, address=fields.text("address"), port=port,
-        tags=fields.texts("tags"), meta=_meta(fields) or None, agent=newborn(call.server.settings, FR0G),
+        tags=fields.texts("tags"), meta=_meta(fields), agent=newborn(call.server.settings, FR0G),
     )  # fmt: skip
 
 
