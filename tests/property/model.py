@@ -6,8 +6,8 @@ Owns the rules of dialects.md §2 that the views must agree on, written anew and
 from dataclasses import dataclass, field
 from typing import Any
 
-PERIODS = {"optiinfra": 45.0, "codevald": 60.0}  # how long a sign of life counts
-KEPT = {"optiinfra": 60.0}  # how long a silent one is kept after that
+PERIODS = {"optiinfra": 45.0, "codevald": 60.0, "hive": 60.0, "fr0g": 120.0}  # how long a sign of life counts
+KEPT = {"optiinfra": 60.0, "hive": 240.0}  # how long a silent one is kept after that
 REVIVABLE_SECONDS = 600.0
 LEVELS = {"healthy": "passing", "degraded": "warning", "unhealthy": "critical"}
 WORDS = {level: word for word, level in LEVELS.items()}
@@ -38,6 +38,8 @@ class One:
     state: str = ""
     heard: float = 0.0  # its last sign of life
     failed: float | None = None  # when a Consul client said that it is critical, and nobody else spoke since
+    namespace: str = "default"
+    rate: float | None = None  # the success rate that it told last
 
     def silent(self, now: float) -> bool:
         """Whether its time has run out."""
@@ -65,6 +67,17 @@ class One:
             self.level = "passing"
         self.level = LEVELS.get(word, self.level)
         self.heard, self.failed = now, None
+
+    def tell(self, now: float, rate: float | None) -> None:
+        """Take a heartbeat of the Hive; one without a rate, after silence, leaves what the last rate says."""
+        said = self.rate if rate is None and self.silent(now) else rate
+        self.speak(now, "" if said is None else "unhealthy" if said < 0.3 else "degraded" if said < 0.5 else "healthy")
+        self.rate = self.rate if rate is None else rate
+
+    def score(self, now: float) -> float:
+        """Its place in a discovery where nobody has left a trace."""
+        health = {"healthy": 1.0, "degraded": 0.5}.get(self.status(now), 0.0)
+        return 0.4 * health + 0.3 * 0.5 + 0.3 * (0.5 if self.rate is None else self.rate)
 
 
 class Records:
