@@ -91,19 +91,25 @@ class Agents:
                 for record, member in zip(records, members, strict=True)]  # fmt: skip
 
     async def _left(self, members: list[str]) -> tuple[float, dict[str, float]]:
-        """The log's time (Unix seconds), and the seconds left of each of these deadlines that is armed."""
+        """The log's time (Unix seconds), and the seconds left of each of these deadlines that is armed.
+
+        A log of this process alone tells its time in whole milliseconds and deadlines more finely, so that one would
+        waver against the other; what it goes by is our clock.
+        """
         if not members:
             return self._clock.now(), {}
         try:
             time, found = await self._log.deadlines.left(members)
         except LogUnavailable:
             return self._clock.now(), {}
+        if not self._log.shared:
+            time = max(time, self._clock.now())
         return time, {member: left for member, left in zip(members, found, strict=True) if left is not None}
 
     def _seen(self, record: Record, left: float | None, period: float, now: float) -> float:
         instance, agent = record.instance, record.agent
         if left is not None:
-            return max(min(now, now + left - period), instance.registered_at)
+            return round(max(min(now, now + left - period), instance.registered_at), 3)
         if agent.beats_itself:
             interval = (agent.config or _INTERVAL).heartbeat_interval_ns / 1e9
             return now - (now - instance.updated_at) % interval if interval else now

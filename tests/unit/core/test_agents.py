@@ -243,6 +243,19 @@ async def test_a_move_that_is_refused_leaves_the_deadline_alone(knowing: Engine,
     assert status(engine) == "unreachable"
 
 
+async def test_reading_moves_no_last_sign_of_life(knowing: Engine, clock: FakeClock) -> None:
+    """Not by the parts of a millisecond either, which a client that compares two answers would take for a beat."""
+    engine = knowing
+    await engine.agents.register(birth())
+    await clock.advance(10.0004)
+    await engine.agents.beat("a1")
+    shown = []
+    for _ in range(4):
+        await clock.advance(1.0003)
+        shown += await engine.agents.last_seen([engine.agents.known("a1")])
+    assert set(shown) == {shown[0]}
+
+
 async def test_a_consul_client_that_beats_for_one_running_here_costs_nothing(knowing: Engine, clock: FakeClock) -> None:
     engine = knowing
     await engine.agents.register(birth(source=CODEVALD, state=CREATED, ttl_ns=60 * 10**9))
