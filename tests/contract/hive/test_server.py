@@ -149,6 +149,16 @@ async def _run(folder: Path, *words: str) -> str:
     return (await process.communicate())[0].decode()
 
 
+@pytest.mark.parametrize("data", [b"\xff\xff", b"\x08", b"\x08\x01\x12\x02\xff\xfe"], ids=["cut", "short", "no UTF-8"])
+async def test_bytes_that_are_no_message_are_the_callers_fault(hive: Hive, data: bytes) -> None:
+    call = hive.channel.unary_unary(f"/{SERVICE_NAME}/Register")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(data, timeout=5)
+    assert refused.value.code() is Code.INVALID_ARGUMENT
+    assert "RegisterRequest" in (refused.value.details() or "")
+    assert await hive.listed() == []
+
+
 # Notifications
 
 

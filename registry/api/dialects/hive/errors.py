@@ -14,6 +14,7 @@ WORDS: dict[str, tuple[Any, str]] = {
     "agent-id": (Code.INVALID_ARGUMENT, "agent_id: {id!r} is no agent, and no UUID"),
     "agent-type": (Code.INVALID_ARGUMENT, "agent_type: {number} is not within {least} to 4"),
     "capabilities": (Code.INVALID_ARGUMENT, "capabilities: at least one is required"),
+    "message": (Code.INVALID_ARGUMENT, "the bytes of the call are no {wanted}"),
     "metadata-limit": (
         Code.INVALID_ARGUMENT, "metadata of {size} bytes, at most {limit} are taken (max_metadata_bytes)"
     ),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -23,6 +24,7 @@ from registry.api.dialects.hive.watch import Watching
 from registry.api.metrics import Metrics
 from registry.clock import sleep
 from registry.core.engine import Engine
+from registry.errors import InvalidRequest
 from registry.events import Events
 
 MESSAGE_BYTES = 50 << 20
@@ -114,7 +116,10 @@ class HiveServer:
             "WatchAgents": Watching(self._engine, self._settings).watch_agents,
             "NotifyAgent": service.notify_agent,
         }
-        return {name: _handler(method, edge.guarded(name, calls[name])) for name, method in METHODS.items()}
+        return {
+            name: _handler(method, edge.guarded(name, _reading(method, calls[name])))
+            for name, method in METHODS.items()
+        }
 
     async def _look(self) -> None:
         """Say whether the store takes writes, as soon as it changes."""
@@ -144,9 +149,20 @@ class HiveServer:
         await server.stop(grace_seconds)
 
 
+def _reading(method: Any, call: Handler) -> Handler:
+    """The call of a message as it came; grpcio would answer one that is none with UNKNOWN, and log a trace."""
+    parse = request_type(method).FromString
+
+    async def read(data: bytes, context: Any) -> Any:
+        try:
+            request = parse(data)
+        except DecodeError:
+            raise InvalidRequest("message", wanted=method.input_type.name) from None
+        return await call(request, context)
+
+    return read
+
+
 def _handler(method: Any, call: Handler) -> Any:
     make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
-    return make(
-        call, request_deserializer=request_type(method).FromString,
-        response_serializer=lambda reply: reply.SerializeToString(),
-    )  # fmt: skip
+    return make(call, response_serializer=lambda reply: reply.SerializeToString())
