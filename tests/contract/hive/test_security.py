@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from registry import testing
@@ -25,10 +25,10 @@ AUDIENCE = "service-registry.neural-hive.local"
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-def token(key: Any = KEY, kid: str | None = None, **changed: Any) -> str:
+def token(key: Any = KEY, kid: str | None = None, algorithm: str = "ES256", **changed: Any) -> str:
     claims = {"sub": WORKER, "aud": AUDIENCE, "exp": EPOCH_SECONDS + 60, **changed}
     kept = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(kept, key, algorithm="ES256", headers={"kid": kid} if kid else None)
+    return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid} if kid else None)
 
 
 def key_file(folder: Path, *, as_set: bool) -> str:
@@ -104,6 +104,57 @@ async def test_who_shows_no_valid_token_is_turned_away(
     assert await health(hive) == SERVING
     failures = 'grpc_auth_failures_total{method="Register",reason="unauthenticated"} 1.0'
     assert failures in (await hive.rest.get("/metrics")).text
+
+
+OTHER = ec.generate_private_key(ec.SECP384R1())
+RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+
+
+def shown(key: Any, **more: str) -> dict[str, Any]:
+    """A key as an entry of a key set."""
+    kind = jwt.algorithms.RSAAlgorithm if key is RSA else jwt.algorithms.ECAlgorithm
+    return {**json.loads(kind.to_jwk(key.public_key())), **more}
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "algorithm", "kid", "admitted"),
+    [
+        ([shown(KEY), shown(OTHER)], KEY, "ES256", None, True),
+        ([shown(KEY), shown(OTHER)], OTHER, "ES384", "any", True),
+        ([shown(KEY, kid="a"), shown(OTHER, kid="b")], KEY, "ES256", None, True),
+        ([shown(KEY, kid="a"), shown(OTHER, kid="b")], KEY, "ES256", "b", False),
+        ([shown(KEY, kid="a"), shown(OTHER)], KEY, "ES256", "c", False),
+        ([shown(RSA, kid="a")], RSA, "PS384", "a", True),
+        ([shown(RSA, kid="a", alg="RS256")], RSA, "RS384", "a", False),
+        ([shown(KEY, use="x509-svid"), shown(OTHER, use="jwt-svid")], KEY, "ES256", None, False),
+        ([{"kty": "odd"}, shown(KEY)], KEY, "ES256", None, True),
+    ],
+)  # fmt: skip
+async def test_any_key_of_a_set_that_may_have_signed_counts(
+    tmp_path: Path, keys: list[dict[str, Any]], key: Any, algorithm: str, kid: str | None, admitted: bool
+) -> None:
+    """A token need not name its key, nor a key its algorithm (JWT-SVID §3, RFC 7517 §4)."""
+    file = tmp_path / "keys"
+    file.write_text(json.dumps({"keys": keys}))
+    async with testing.server(grpc_port=0, grpc_jwt_keys_file=str(file), shutdown_grace_seconds=0.1) as server:
+        hive = Hive(server)
+        hive.metadata = (("authorization", f"Bearer {token(key, kid, algorithm)}"),)
+        if admitted:
+            assert await hive.listed() == []
+        else:
+            assert (await hive.refused("ListAgents", pb.ListAgentsRequest())).code is Code.UNAUTHENTICATED
+        await hive.close()
+
+
+@pytest.mark.parametrize(
+    "keys", ['{"keys": []}', '{"keys": [{"kty": "odd"}]}', '{"keys": 1}', '{"keys": [1]}', "{}", "{"]
+)
+async def test_a_set_without_a_key_for_tokens_stops_the_start(tmp_path: Path, keys: str) -> None:
+    file = tmp_path / "keys"
+    file.write_text(keys)
+    with pytest.raises(SettingsError, match="grpc_jwt_keys_file"):
+        async with testing.server(grpc_port=0, grpc_jwt_keys_file=str(file)):
+            pass
 
 
 @pytest.mark.parametrize(

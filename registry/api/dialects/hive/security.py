@@ -6,6 +6,7 @@ Source: dialects.md §5.6; https://github.com/spiffe/spiffe/blob/main/standards/
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import grpc
 from registry.errors import PermissionDenied, SettingsError
 
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_NO_TOKENS = ("enc", "x509-svid")  # what a key of a set may be for beside signing them; SPIRE keeps both in one bundle
 
 
 class Tokens:
@@ -22,7 +24,7 @@ class Tokens:
 
     def __init__(
         self,
-        keys: dict[str, Any],
+        keys: list[tuple[str, Any]],
         *,
         audience: str,
         trust_domain: str,
@@ -30,7 +32,7 @@ class Tokens:
         now: Callable[[], float],
     ) -> None:
         """Args:
-        keys: by their ids, "" for one without.
+        keys: each behind its id, "" for one without.
         rules: `<method>=<SPIFFE id>`, both patterns with `*`; none: whoever has a token may call everything.
         """
         self._keys = keys
@@ -58,24 +60,45 @@ class Tokens:
         import jwt  # only where tokens are asked for
 
         scheme, _, token = authorization.partition(" ")
+        token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise PermissionDenied("token", problem="a bearer token is required")
         try:
-            kid = jwt.get_unverified_header(token).get("kid", "")
-            key = self._keys[kid] if kid in self._keys else self._keys[""]
-            claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=_ALGORITHMS, audience=self._audience,
-                options={"require": ["sub", "aud", "exp"], "verify_exp": False, "verify_nbf": False,
-                         "verify_iat": False},
-            )  # fmt: skip
+            claims = self._signed(token)
             expires, begins = float(claims["exp"]), float(claims.get("nbf", 0))
-        except KeyError:
-            raise PermissionDenied("token", problem="nobody knows the key that signed it") from None
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise PermissionDenied("token", problem=str(error)) from None
         if not begins <= self._now() < expires:
             raise PermissionDenied("token", problem="the token has expired, or is not valid yet")
         return claims
+
+    def _signed(self, token: str) -> dict[str, Any]:
+        """What a token says that one of our keys has signed.
+
+        Raises:
+            PermissionDenied: `token`, none of them has. jwt.PyJWTError: it is not as it must be.
+        """
+        import jwt
+
+        problem = "nobody knows the key that signed it"
+        for key in self._candidates(jwt.get_unverified_header(token).get("kid", "")):
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token, key, algorithms=_ALGORITHMS, audience=self._audience,
+                    options={"require": ["sub", "aud", "exp"], "verify_exp": False, "verify_nbf": False,
+                             "verify_iat": False},
+                )  # fmt: skip
+                return claims
+            except (jwt.InvalidSignatureError, jwt.InvalidKeyError, jwt.InvalidAlgorithmError, TypeError) as error:
+                problem = str(error)
+        raise PermissionDenied("token", problem=problem)
+
+    def _candidates(self, kid: str) -> list[Any]:
+        """The keys that may have signed: those of the id, else those without one; a token need not name any."""
+        named = [key for known, key in self._keys if known == kid]
+        if not kid:
+            return [key for _, key in self._keys]
+        return named or [key for known, key in self._keys if not known]
 
 
 def tokens_of(settings: Any, now: Callable[[], float]) -> Tokens | None:
@@ -95,8 +118,8 @@ def tokens_of(settings: Any, now: Callable[[], float]) -> Tokens | None:
     )  # fmt: skip
 
 
-def _keys(path: str) -> dict[str, Any]:
-    """The keys of a PEM file, or of a JSON Web Key Set."""
+def _keys(path: str) -> list[tuple[str, Any]]:
+    """The keys of a PEM file, or of a JSON Web Key Set, each behind its id."""
     try:
         import jwt
     except ImportError:
@@ -104,13 +127,31 @@ def _keys(path: str) -> dict[str, Any]:
     data = _read("grpc_jwt_keys_file", path)
     try:
         if data.lstrip().startswith(b"{"):
-            found = jwt.PyJWKSet.from_dict(json.loads(data)).keys
-            return {key.key_id or "": key for key in found}
+            return _key_set(json.loads(data)["keys"])
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        return {"": load_pem_public_key(data)}
-    except (jwt.PyJWTError, ValueError) as error:
+        return [("", load_pem_public_key(data))]
+    except (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise SettingsError("grpc_jwt_keys_file", f"{path}: {error}") from None
+
+
+def _key_set(entries: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+    """The keys of a set that tokens may be signed with; one that names no algorithm is for any of its kind.
+
+    Raises:
+        ValueError: there are none.
+    """
+    import jwt
+
+    found: list[tuple[str, Any]] = []
+    for entry in entries:
+        if entry.get("use") not in _NO_TOKENS:
+            with suppress(jwt.PyJWTError):  # of a kind that no token of ours is signed with
+                key = jwt.PyJWK.from_dict(entry)
+                found.append((key.key_id or "", key if "alg" in entry else key.key))
+    if not found:
+        raise ValueError("it has no key for tokens")
+    return found
 
 
 def credentials_of(settings: Any) -> Any:
