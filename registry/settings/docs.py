@@ -42,7 +42,7 @@ ALIASES = """\
 `PORT` and `CVXC_SERVER_PORT` also set the HTTP port; the first one that is set counts. If `REGISTRY_PORT` or
 `REGISTRY_HTTP_PORT` sets the port, each of those two adds a further one with the same routes instead.
 `CVXC_SERVER_HOST` sets the bind address. Each one that takes effect is logged. `REGISTRY_PORT=tcp://…`, which
-Kubernetes and Docker set for a service called `registry`, is ignored.
+Kubernetes and Docker set for a service called `registry`, is ignored, and so is any other port of that form.
 """
 
 REFUSALS = """\

@@ -131,7 +131,7 @@ def _redis_of_others(sources: Sources, notices: list[Notice]) -> str:
 def _text(row: Row, variable: str, sources: Sources) -> str:
     """What a variable says; nothing when it is empty, or is a link to another container."""
     text = sources.environment.get(variable, "")
-    is_link = row.kind is kinds.PORT and text.startswith(LINK_VALUE)
+    is_link = row.kind in (kinds.PORT, kinds.OPTIONAL_PORT) and text.startswith(LINK_VALUE)
     return "" if is_link else text
 
 

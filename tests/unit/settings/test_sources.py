@@ -88,15 +88,18 @@ def test_our_name_of_a_variable_counts_before_an_alias():
 
 
 def test_links_that_kubernetes_sets_are_not_settings():
-    """A service called registry makes Kubernetes set these beside every container."""
+    """Services called registry and service-registry make Kubernetes set these beside every container."""
     links = {
+        "SERVICE_REGISTRY_PORT": "tcp://10.0.0.9:50051",
+        "SERVICE_REGISTRY_SERVICE_HOST": "10.0.0.9",
+        "METRICS_PORT": "tcp://10.0.0.9:9090",
         "REGISTRY_PORT": "tcp://10.0.0.9:8500",
         "REGISTRY_PORT_8500_TCP_ADDR": "10.0.0.9",
         "REGISTRY_SERVICE_HOST": "10.0.0.9",
         "REGISTRY_SERVICE_PORT": "8500",
     }
     settings = settings_from({}, links)
-    assert settings.http_port == 8500
+    assert (settings.http_port, settings.grpc_port, settings.metrics_port) == (8500, None, None)
     assert not settings.notices
 
 
