@@ -136,6 +136,16 @@ async def test_registering_again_leaves_the_catalog_alone_and_moves_the_last_sig
     assert (await shapes.fr0g.get("/v1/catalog/services")).value["web-1"]["last_seen"] == again
 
 
+async def test_a_sign_of_life_shows_in_the_catalog_at_once(shapes: Shapes) -> None:
+    """A client that looks, registers again and looks sees that it was heard."""
+    await shapes.fr0g.put(REGISTER, WEB)
+    await shapes.server.advance(30)
+    before = (await shapes.fr0g.get("/v1/catalog/services")).value["web-1"]["last_seen"]
+    await shapes.server.advance(0.01)
+    await shapes.fr0g.put(REGISTER, WEB)
+    assert (await shapes.fr0g.get("/v1/catalog/services")).value["web-1"]["last_seen"] > before
+
+
 async def test_what_has_changed_replaces(shapes: Shapes) -> None:
     await shapes.fr0g.put(REGISTER, WEB)
     await shapes.fr0g.put(REGISTER, {"id": "web-1", "name": "site", "port": 9, "meta": {"a": "b"}})
