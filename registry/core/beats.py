@@ -105,8 +105,10 @@ class Beats:
 
     def _tell(self, check_id: str) -> None:
         """Tell who watches agents of a sign of life that no entry tells of."""
+        if not self.feed.watched:
+            return
         check = self._state.local_check(check_id)
-        if self.feed.watched and check is not None and is_sign_of_life(check.status):
+        if check is not None and is_sign_of_life(check.status):
             record = self._state.record_at((self._state.own_key(), fold(check.service_id)))
             if record is not None:
                 self.feed.beaten(record)
