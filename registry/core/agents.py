@@ -19,6 +19,7 @@ from registry.core.topics import Topics
 from registry.core.writes import Writes
 from registry.errors import LogUnavailable, NotFound
 from registry.log.base import Log
+from registry.model.addresses import with_default_addresses
 from registry.model.agent import AgentConfig, Task, Telemetry
 from registry.model.record import Record, record_of
 from registry.model.service import Local
@@ -138,18 +139,22 @@ class Agents:
 
         One that says what is there already is a sign of life, and costs no entry.
 
+        The agent gets the tagged addresses that a registration over Consul's API would give it, so that a Consul client that
+        reads it and writes it back changes nothing (dialects.md §8.4).
+
         Raises:
             TooManyRequests: `agent-limit`.
         """
-        written = await self._writes.propose(command)
-        self.heard(command.service.id)
-        found = self._state.record(command.service.id)
+        service = with_default_addresses(command.service)
+        written = await self._writes.propose(replace(command, service=service))
+        self.heard(service.id)
+        found = self._state.record(service.id)
         if found is not None:
             if self.feed.watched and not written.stored:
                 self.feed.beaten(found)
             return found
         now, server = self._clock.now(), self._state.server
-        instance = replace(command.service, node=server.node, local=Local(), registered_at=now, updated_at=now)
+        instance = replace(service, node=server.node, local=Local(), registered_at=now, updated_at=now)
         return record_of(instance, server.address, ())
 
     async def beat(

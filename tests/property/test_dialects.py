@@ -45,6 +45,7 @@ CONSUL_IDS = st.sampled_from(["c-1", "c-2", "f-1"])
 FR0G_IDS = st.sampled_from(["f-1", "f-2", "c-1"])
 HIVE_TYPES = st.sampled_from([pb.WORKER, pb.SCOUT])
 RATES = st.sampled_from([None, 0.1, 0.4, 0.9])
+HOST = "10.0.0.8"
 REGISTER = "/v1/agent/service/register"
 DEREGISTER = "/v1/agent/service/deregister"
 WORDS = st.sampled_from(["", "healthy", "degraded", "unhealthy"])
@@ -112,16 +113,16 @@ class Dialects(RuleBasedStateMachine):
     def optiinfra(self, name: str, kind: str, port: int, tags: list[str], metadata: dict[str, Any]) -> Any:
         dead = [
             one.id for one in self.records.all.values()
-            if (one.type, one.name, one.host, one.port) == (kind, name, "h", port) and one.silent(self.now)
+            if (one.type, one.name, one.host, one.port) == (kind, name, HOST, port) and one.silent(self.now)
         ]  # fmt: skip
         status, answer = self.told(
             "POST", "/agents/register",
-            {"name": name, "type": kind, "host": "h", "port": port, "capabilities": tags, "metadata": metadata},
+            {"name": name, "type": kind, "host": HOST, "port": port, "capabilities": tags, "metadata": metadata},
         )  # fmt: skip
         assert status == 201
         for one in dead:
             del self.records.all[one]
-        return self.born(One(answer["agent_id"], "optiinfra", kind, name, "h", port, tags, "", metadata))
+        return self.born(One(answer["agent_id"], "optiinfra", kind, name, HOST, port, tags, "", metadata))
 
     @rule(target=ids, kind=TYPES, name=NAMES)
     def codevald(self, kind: str, name: str) -> Any:
@@ -133,11 +134,11 @@ class Dialects(RuleBasedStateMachine):
     def variant(self, own: str, kind: str, name: str, port: int, tags: list[str], metadata: dict[str, Any]) -> Any:
         status, _ = self.told(
             "POST", "/api/v1/agents/register",
-            {"agent_id": own, "agent_type": kind, "agent_name": name, "host": "h", "port": port, "capabilities": tags,
+            {"agent_id": own, "agent_type": kind, "agent_name": name, "host": HOST, "port": port, "capabilities": tags,
              "metadata": metadata},
         )  # fmt: skip
         assert status == 200
-        new = One(own, "optiinfra", kind, name, "h", port, tags, "", metadata)
+        new = One(own, "optiinfra", kind, name, HOST, port, tags, "", metadata)
         known = self.records.all.get(own)
         if known is None:
             return self.born(new)
@@ -167,12 +168,12 @@ class Dialects(RuleBasedStateMachine):
 
     @rule(target=ids, own=FR0G_IDS, kind=TYPES, port=st.integers(0, 2), tags=TAGS, meta=TEXTS)
     def fr0g(self, own: str, kind: str, port: int, tags: list[str], meta: dict[str, str]) -> Any:
-        body = {"id": own, "name": kind, "address": "h", "port": port, "tags": tags, "meta": meta}
+        body = {"id": own, "name": kind, "address": HOST, "port": port, "tags": tags, "meta": meta}
         assert self.told("POST", REGISTER, body, self.clients.fr0g)[0] == 200
         known = self.records.all.get(own)
         if known is None:
-            return self.born(One(own, "fr0g", kind, own, "h", port, tags, "", dict(meta)))
-        known.type, known.host, known.port, known.capabilities, known.metadata = kind, "h", port, tags, dict(meta)
+            return self.born(One(own, "fr0g", kind, own, HOST, port, tags, "", dict(meta)))
+        known.type, known.host, known.port, known.capabilities, known.metadata = kind, HOST, port, tags, dict(meta)
         known.speak(self.now, "healthy")
         return multiple()
 

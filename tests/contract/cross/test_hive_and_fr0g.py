@@ -128,6 +128,20 @@ async def test_an_agent_of_the_hive_that_fails_is_not_removed_while_it_beats(hiv
         assert await hive.status(agent_id) == "UNHEALTHY"
 
 
+@pytest.mark.parametrize(
+    "metadata", [{}, {"endpoint": "10.0.0.8:9000", "name": "n", "version": "z"}, {f"k{n}": "v" for n in range(80)}]
+)
+async def test_a_consul_client_writes_an_agent_back_and_changes_nothing(hive: Hive, metadata: dict[str, str]) -> None:
+    """§8.4: whether its address was told or is the caller's."""
+    agent_id = await hive.register(version="2.0", namespace="blue", metadata=metadata)
+    before, applied = await hive.get(agent_id), hive.server.engine.state.applied
+    found = (await hive.rest.get(f"/v1/agent/service/{agent_id}")).value
+    body = {"Name": "worker", **{key: found[key] for key in ("ID", "Tags", "Meta", "Address", "Port", "Weights")}}
+    assert (await hive.rest.put("/v1/agent/service/register", body)).status == 200
+    assert hive.server.engine.state.applied == applied
+    assert await hive.get(agent_id) == before
+
+
 async def test_what_one_removes_is_gone_in_all(hive: Hive) -> None:
     agent_id = await hive.register()
     assert (await hive.rest.post(f"/agents/{agent_id}/unregister")).status == 200

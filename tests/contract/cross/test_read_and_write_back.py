@@ -43,12 +43,13 @@ async def indexes(rest: RestClient) -> tuple[list[str], int]:
     return [(await rest.get(path)).headers["X-Consul-Index"] for path in paths], rest.server.engine.state.applied
 
 
+@pytest.mark.parametrize("host", ["h", "10.0.0.9", "::1"])
 @pytest.mark.parametrize("entry", ["optiinfra", "variant", "codevald"])
-async def test_writing_back_what_was_read_moves_no_index(rest: RestClient, entry: str) -> None:
+async def test_writing_back_what_was_read_moves_no_index(rest: RestClient, entry: str, host: str) -> None:
     if entry == "optiinfra":
-        agent_id = (await rest.post("/agents/register", AGENT)).value["agent_id"]
+        agent_id = (await rest.post("/agents/register", {**AGENT, "host": host})).value["agent_id"]
     elif entry == "variant":
-        body = {"agent_id": "own", "agent_type": "t", "host": "h", "port": 1, "metadata": NATIVE}
+        body = {"agent_id": "own", "agent_type": "t", "host": host, "port": 1, "metadata": NATIVE}
         agent_id = (await rest.post("/api/v1/agents/register", body)).value["agent_id"]
     else:
         agent_id = (await rest.post("/api/v1/agents", {"name": "n", "type": "t", "metadata": NATIVE})).value["id"]
