@@ -163,6 +163,7 @@ async def test_a_set_without_a_key_for_tokens_stops_the_start(tmp_path: Path, ke
         ({"grpc_cert_file": "here"}, "grpc_key_file"),
         ({"grpc_client_ca_file": "here"}, "grpc_cert_file"),
         ({"grpc_cert_file": "/nowhere", "grpc_key_file": "/nowhere"}, "grpc_key_file"),
+        ({"grpc_cert_file": __file__, "grpc_key_file": __file__}, "grpc_cert_file"),
         ({"grpc_jwt_keys_file": "/nowhere"}, "grpc_jwt_keys_file"),
         ({"grpc_jwt_keys_file": __file__}, "grpc_jwt_keys_file"),
         ({"grpc_allow": ("*=*",)}, "grpc_allow"),
@@ -179,6 +180,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     if PROGRAM is None:
         pytest.skip(MISSING)
     return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+async def test_authorities_that_are_none_stop_the_start(files: Certificates) -> None:
+    with pytest.raises(SettingsError, match="grpc_client_ca_file"):
+        async with testing.server(
+            grpc_port=0, grpc_cert_file=str(files.certificate), grpc_key_file=str(files.key),
+            grpc_client_ca_file=__file__,
+        ):  # fmt: skip
+            pass
 
 
 async def test_callers_must_show_a_certificate_where_authorities_are_given(files: Certificates) -> None:

@@ -5,6 +5,7 @@ Source: dialects.md §5.6; https://github.com/spiffe/spiffe/blob/main/standards/
 """
 
 import json
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -160,7 +161,7 @@ def credentials_of(settings: Any) -> Any:
     With a bundle of authorities callers must show a certificate that one of them has signed.
 
     Raises:
-        SettingsError: a file cannot be read, or one of two is missing.
+        SettingsError: a file cannot be read or used, or one of two is missing.
     """
     certificate, key, authorities = settings.grpc_cert_file, settings.grpc_key_file, settings.grpc_client_ca_file
     if not certificate and not key and not authorities:
@@ -170,7 +171,22 @@ def credentials_of(settings: Any) -> Any:
         raise SettingsError(missing, "is needed, as certificate and key belong together")
     pair = _read("grpc_key_file", key), _read("grpc_cert_file", certificate)
     bundle = _read("grpc_client_ca_file", authorities) if authorities else None
+    _try(certificate, key, authorities)
     return grpc.ssl_server_credentials([pair], root_certificates=bundle, require_client_auth=bundle is not None)
+
+
+def _try(certificate: str, key: str, authorities: str) -> None:
+    """Load what grpcio would refuse without saying which file is to blame."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: b"")
+    except ssl.SSLError as error:
+        raise SettingsError("grpc_cert_file", f"{certificate} with {key}: {error.reason or error}") from None
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+    except ssl.SSLError as error:
+        raise SettingsError("grpc_client_ca_file", f"{authorities}: {error.reason or error}") from None
 
 
 def _read(setting: str, path: str) -> bytes:
