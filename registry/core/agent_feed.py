@@ -22,13 +22,14 @@ class AgentChange(NamedTuple):
     """One change, and the record after it; for a record that is gone, its last known form.
 
     `beaten` marks a sign of life. `bare` marks one that changed nothing; only watchers on the process that took it
-    see those.
+    see those. `former_type` is the type that the agent had until now, if it has another.
     """
 
     kind: str
     record: Record
     beaten: bool = False
     bare: bool = False
+    former_type: str = ""
 
 
 class TooSlow(Exception):
@@ -131,7 +132,7 @@ class AgentFeed:
 
     def beaten(self, record: Record) -> None:
         """Tell of a sign of life that changed nothing."""
-        self._tell(UPDATED, record, beaten=True, bare=True)
+        self._tell(AgentChange(UPDATED, record, beaten=True, bare=True))
 
     def _keys_of(self, state: State, node: str) -> list[Key]:
         there = dict.fromkeys((node, key) for key in state.instances.get(node, {}))
@@ -142,22 +143,22 @@ class AgentFeed:
         if new is None:
             if old is not None:
                 del self._told[key]
-                self._tell(DEREGISTERED, old)
+                self._tell(AgentChange(DEREGISTERED, old))
             return
         self._told[key] = new
         if old is None or old.instance.create_index != new.instance.create_index:
             if old is not None:
-                self._tell(DEREGISTERED, old)
-            self._tell(REGISTERED, new)
+                self._tell(AgentChange(DEREGISTERED, old))
+            self._tell(AgentChange(REGISTERED, new))
             return
         if beaten or _differs(new, old):
-            self._tell(UPDATED, new, beaten=beaten)
+            self._tell(AgentChange(UPDATED, new, beaten, former_type=old.type if old.type != new.type else ""))
         if new.status != old.status:
-            self._tell(STATUS_CHANGED, new)
+            self._tell(AgentChange(STATUS_CHANGED, new))
 
-    def _tell(self, kind: str, record: Record, *, beaten: bool = False, bare: bool = False) -> None:
+    def _tell(self, change: AgentChange) -> None:
         for watch in list(self._watches):
-            watch.tell(AgentChange(kind, record, beaten, bare))
+            watch.tell(change)
 
 
 def _key(record: Record) -> Key:

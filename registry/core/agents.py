@@ -139,8 +139,8 @@ class Agents:
 
         One that says what is there already is a sign of life, and costs no entry.
 
-        The agent gets the tagged addresses that a registration over Consul's API would give it, so that a Consul client that
-        reads it and writes it back changes nothing (dialects.md §8.4).
+        The agent gets the tagged addresses that a registration over Consul's API would give it, so that a Consul
+        client that reads it and writes it back changes nothing (dialects.md §8.4).
 
         Raises:
             TooManyRequests: `agent-limit`.

@@ -54,6 +54,21 @@ async def test_a_type_can_be_watched_alone(hive: Hive) -> None:
     assert await watch.told(2) == [("REGISTERED", scout), ("DEREGISTERED", scout)]
 
 
+async def test_who_watches_the_type_that_an_agent_leaves_is_told(hive: Hive) -> None:
+    """M-3: a Consul client that registers the id under another name moves the agent."""
+    agent_id = await hive.register(pb.WORKER)
+    old, new, other = await hive.watch(pb.WORKER), await hive.watch(pb.SCOUT), await hive.watch(pb.GUARD)
+    await hive.rest.put("/v1/agent/service/register", {"ID": agent_id, "Name": "scout"})
+    for watch in (old, new):
+        event = await watch.event()
+        assert (event.event_type, event.agent.agent_id, event.agent.agent_type) == (Kinds.UPDATED, agent_id, pb.SCOUT)
+    await hive.beat(agent_id)
+    worker, guard = await hive.register(pb.WORKER), await hive.register(pb.GUARD)
+    assert await old.told(1) == [("REGISTERED", worker)]
+    assert await new.told(1) == [("UPDATED", agent_id)]
+    assert await other.told(1) == [("REGISTERED", guard)]
+
+
 async def test_silence_is_told_by_the_server(hive: Hive) -> None:
     agent_id = await hive.register()
     watch = await hive.watch()

@@ -40,7 +40,7 @@ class Watching:
         try:
             await context.send_initial_metadata(())
             while (change := await watch.next()) is not None:
-                if number in (UNTYPED, type_number(change.record.type)) and self._is_shown(change):
+                if number in (UNTYPED, *_types(change)) and self._is_shown(change):
                     await context.write(await self._event(change))
             raise LogUnavailable("the registry is stopping: watch another one")
         except TooSlow:
@@ -58,3 +58,9 @@ class Watching:
 
     def _is_shown(self, change: AgentChange) -> bool:
         return self._settings().dialect_scope != "own" or change.record.source == HIVE
+
+
+def _types(change: AgentChange) -> tuple[int, ...]:
+    """The types that a change concerns: who watches the one that an agent leaves is told too (dialects.md M-3)."""
+    types = (change.record.type, change.former_type) if change.former_type else (change.record.type,)
+    return tuple(map(type_number, types))
