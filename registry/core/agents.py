@@ -88,8 +88,11 @@ class Agents:
             if period:
                 asked[member] = period
         now, left = await self._left(list(asked))
-        return [self._seen(record, left.get(member), asked.get(member, 0.0), now)
-                for record, member in zip(records, members, strict=True)]  # fmt: skip
+        seen = (
+            self._seen(record, left.get(member), asked.get(member, 0.0), now)
+            for record, member in zip(records, members, strict=True)
+        )
+        return [round(at, 3) for at in seen]  # two clocks are read, so the rest of it means nothing
 
     async def _left(self, members: list[str]) -> tuple[float, dict[str, float]]:
         """The log's time (Unix seconds), and the seconds left of each of these deadlines that is armed.
@@ -110,7 +113,7 @@ class Agents:
     def _seen(self, record: Record, left: float | None, period: float, now: float) -> float:
         instance, agent = record.instance, record.agent
         if left is not None:
-            return round(max(min(now, now + left - period), instance.registered_at), 3)
+            return max(min(now, now + left - period), instance.registered_at)
         if agent.beats_itself:
             interval = (agent.config or _INTERVAL).heartbeat_interval_ns / 1e9
             return now - (now - instance.updated_at) % interval if interval else now
