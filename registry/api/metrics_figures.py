@@ -141,6 +141,7 @@ class StateSizes(Struct, frozen=True):
     checks: dict[str, int] = {}
     members: int = 0
     instances_by_status: dict[str, int] = {}
+    records_by_status: dict[str, int] = {}
     services_by_status: dict[str, int] = {}
     families: dict[str, Family] = {}
     agents: dict[str, int] = {}  # records by type
@@ -203,6 +204,7 @@ def state_sizes(
         checks=checks,
         members=len(state.members),
         instances_by_status=by_status.instances,
+        records_by_status=by_status.records,
         services_by_status=by_status.services,
         families=families or {},
         agents=_agents(engine, limit),

@@ -56,7 +56,7 @@ class ForeignFamilies(Collector):
         yield CounterMetricFamily(f"{prefix}_cache_misses", "Answers that had to be computed.", value=cache.misses)
         yield self._store_operations(f"{prefix}_redis_operations")
         health = GaugeMetricFamily(f"{prefix}_services_total", "Instances by health.", labels=["health_status"])
-        by_status = dict(self._figures.sizes.instances_by_status)
+        by_status = dict(self._figures.sizes.records_by_status)
         by_status["critical"] = by_status.get("critical", 0) + by_status.pop("maintenance", 0)
         for status in STATUSES:
             health.add_metric([status], by_status.get(status, 0))

@@ -2,7 +2,7 @@
 
 Owns what one state is made of many checks: an instance is as its worst check, those of its node included, as
 Consul's aggregated status is; a service is as the best of its instances, so a critical one has none left to use.
-What passes is not looked at, and nothing is counted twice for the same state.
+What passes is no more than counted, and nothing is counted twice for the same state.
 """
 
 import weakref
@@ -24,9 +24,10 @@ Key = tuple[str, str]  # folded node and folded id
 
 
 class ByStatus(Struct, frozen=True):
-    """Instances and services by state."""
+    """Instances and services by state; `records` are the instances that the agents' dialects show."""
 
     instances: dict[str, int] = {}
+    records: dict[str, int] = {}
     services: dict[str, int] = {}
 
 
@@ -52,15 +53,19 @@ class States:
 
 def _counted(state: Any) -> ByStatus:
     services: dict[str, list[int]] = {}
-    levels = Counter[int]()
+    levels, records = Counter[int](), Counter[int]()
     for (node, key), level in _worst(state).items():
         instance = state.instances.get(node, {}).get(key)
         if instance is not None:
             levels[level] += 1
+            records[level] += state.is_record(instance)
             services.setdefault(fold(instance.name), []).append(level)
     dead = Counter(min(found) for name, found in services.items() if len(found) >= len(state.by_service.get(name, ())))
-    instances = sum(map(len, list(state.by_service.values())))
-    return ByStatus(_named(levels, instances), _named(dead, len(state.by_service)))
+    instances = [one for rows in list(state.by_service.values()) for one in list(rows.values())]
+    return ByStatus(
+        _named(levels, len(instances)), _named(records, sum(map(state.is_record, instances))),
+        _named(dead, len(state.by_service)),
+    )  # fmt: skip
 
 
 def _named(levels: Counter[int], total: int) -> dict[str, int]:

@@ -27,17 +27,17 @@ class Records(Queries):
             instance = self.instances.get(fold(node), {}).get(fold(service_id)) if mark else None
             if instance is None or instance.local is not None or instance.id != service_id:
                 return None
-        return self._record(instance) if self._is_record(instance) else None
+        return self._record(instance) if self.is_record(instance) else None
 
     def is_agent(self, service_id: str) -> bool:
         """Whether there is a local record of this id."""
         instance = self.local_service(service_id)
-        return instance is not None and self._is_record(instance)
+        return instance is not None and self.is_record(instance)
 
     def record_at(self, key: Key) -> Record | None:
         """The record of the instance with this key."""
         instance = self.instances.get(key[0], {}).get(key[1])
-        return self._record(instance) if instance is not None and self._is_record(instance) else None
+        return self._record(instance) if instance is not None and self.is_record(instance) else None
 
     def records(self) -> list[Record]:
         """Every record."""
@@ -64,11 +64,12 @@ class Records(Queries):
         return [(one, under_way(self, one)) for one, _ in found if one is not None]
 
     def _ordered(self, instances: Iterable[Instance]) -> list[Record]:
-        found = [self._record(one) for one in instances if self._is_record(one)]
+        found = [self._record(one) for one in instances if self.is_record(one)]
         found.sort(key=lambda record: (record.instance.registered_at, record.id))
         return found
 
-    def _is_record(self, instance: Instance) -> bool:
+    def is_record(self, instance: Instance) -> bool:
+        """Whether the agents' dialects show it: all but the registry itself, proxies, gateways (dialects.md §8.6)."""
         own = fold(instance.id) == CONSUL_SERVICE and instance.local is None
         return not instance.kind and not (own and fold(instance.node) == fold(self.server.node))
 
