@@ -74,9 +74,10 @@ async def codevald(clients: Clients) -> dict[str, Seen]:
     for agent in (await clients.rest.get("/api/v1/agents")).value:
         metadata = dict(agent["metadata"])
         host, port, capabilities, version = (metadata.pop(key, "") for key in DIALECT_KEYS)
+        namespace = metadata.pop("namespace", "default")
         found[agent["id"]] = Seen(
             agent["type"], agent["name"], (host, int(port or 0)), capabilities.split(",") if capabilities else [],
-            version, None, agent["is_healthy"], agent["state"], metadata, None,
+            version, None, agent["is_healthy"], agent["state"], metadata, namespace,
         )  # fmt: skip
     return found
 
@@ -175,7 +176,7 @@ def of_codevald(one: One, now: float, node: str) -> Seen:
     alive = not one.silent(now) if own else ALIVE[one.status(now)]
     return Seen(
         one.type, one.name, (one.host if own else one.host or node, one.port), one.capabilities, one.version, None,
-        alive, one.state or "running", texts(one.metadata), None,
+        alive, one.state or "running", texts(one.metadata), one.namespace,
     )  # fmt: skip
 
 
