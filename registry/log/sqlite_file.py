@@ -86,7 +86,7 @@ class SqliteFile:
             if self._doubtful:  # a restore may have gone through
                 self.newest()
             if entries[0].index <= self._last:
-                return NotStored(f"{self._path}: the store was replaced meanwhile")
+                return NotStored(f"{self._path.name}: the store was replaced meanwhile")
             records.insert(self._connected(), entries, self._last)
         except LogUnavailable as error:
             return NotStored(error.reason)
@@ -221,7 +221,7 @@ class SqliteFile:
         if newest.index == last:
             self._stored(entries)
             return None
-        return NotStored(f"{self._path}: {error}")
+        return NotStored(f"{self._path.name}: {error}")
 
     def _settled(self, index: int, error: sqlite3.Error) -> Newest:
         """What is stored after a transaction up to `index` failed.
@@ -235,7 +235,7 @@ class SqliteFile:
         try:
             return self.newest()
         except LogUnavailable as second:
-            reason = f"{self._path}: {error}; asked what is stored: {second.reason}"
+            reason = f"{self._path.name}: {error}; asked what is stored: {second.reason}"
             raise LogUnavailable(reason, unknown=True) from error
 
     def _make_durable(self) -> None:
@@ -283,7 +283,7 @@ class SqliteFile:
             self._connection = None
 
     def _unavailable(self, error: sqlite3.Error) -> LogUnavailable:
-        return LogUnavailable(f"{self._path}: {error}")
+        return LogUnavailable(f"{self._path.name}: {error}")
 
     def _changed_by_others(self, found: int) -> LogCorrupt:
         return corrupt(self._path, f"record {found} is the last one, not {self._last}: another program has written")

@@ -58,7 +58,7 @@ class FileReader:
         try:
             found = self._meta()
         except sqlite3.Error as error:
-            raise LogUnavailable(f"{self._path}: {error}") from error
+            raise LogUnavailable(f"{self._path.name}: {error}") from error
         return Newest(found.last_index, found.last_time / 1000)
 
     def read(self, after: int, limit: int) -> list[Entry] | Reset:

@@ -55,11 +55,11 @@ async def test_a_full_disk_is_told_without_the_word_that_clients_search_for(tmp_
     )
     async with testing.server(log=log, clock=clock) as server:
         consul = Client(server)
-        statuses = [
-            (await consul.put("/v1/catalog/register", {"Node": f"n{n}", "Address": "a" * 20_000})).status
-            for n in range(20)
+        answers = [
+            await consul.put("/v1/catalog/register", {"Node": f"n{n}", "Address": "a" * 20_000}) for n in range(20)
         ]
-        assert statuses[-1] == 503
+        assert (answers[-1].status, "full" in answers[-1].text) == (503, True)
+        assert str(tmp_path) not in answers[-1].text
         status, _, text = await fresh(consul, "/health")
         assert (status, '"status":"degraded"' in text, "unhealthy" in text) == (200, True, False)
         assert (await fresh(consul, "/health/ready"))[0] == 503

@@ -76,7 +76,7 @@ class Edge:
             reason = "unauthenticated" if refused.reason == "token" else "denied"
             self._figures.count("grpc_auth_attempts", method, "failure")
             self._figures.count("grpc_auth_failures", method, reason)
-            self._events.agent.warning("A call over gRPC was turned away", method=method, reason=str(refused))
+            self._events.agent.warning("A call over gRPC was turned away", method=method, reason=answer_to(refused)[1])
             raise
         self._figures.count("grpc_auth_attempts", method, "success")
 
