@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from registry.commands import (
+    ChangeKey,
     Command,
     CreateSession,
     DeregisterLocal,
@@ -53,7 +54,11 @@ def session_member(session_id: str) -> str:
 
 def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
     """The deadlines that a command starts anew, and those that it removes."""
-    match command:
+    match command:  # what is written most often comes first
+        case ChangeKey():
+            return ()
+        case UpdateAgent(service_id=service_id):
+            return tuple(_of_beat(state, service_id))
         case UpdateCheck(check_id=check_id, ttl=True):
             check = state.local_check(check_id)
             return () if check is None else _arm(state, check)
@@ -79,8 +84,6 @@ def arms_of(state: State, command: Command) -> tuple[Arm, ...]:
             return tuple(_of_removal(state, service_id))
         case RegisterAgent(service=service):
             return tuple(_of_agent(state, service))
-        case UpdateAgent(service_id=service_id):
-            return tuple(_of_beat(state, service_id))
         case MoveAgent(service_id=service_id, verb=verb):
             return tuple(_of_move(state, service_id, verb))
     return ()

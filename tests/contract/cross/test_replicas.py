@@ -10,6 +10,8 @@ from tests.contract.consul.replicas import Replica, pair
 
 READS = ("/agents", "/agents/type/cost", "/agents/ID", "/api/v1/agents", "/api/v1/agents/ID", "/api/v1/metrics")
 
+FR0G_READS = ("/v1/catalog/services", "/v1/catalog/service/cost", "/v1/health/service/ID")
+
 
 async def registered(one: Replica) -> str:
     """The id of a new agent, on replicas that all know of agents."""
@@ -33,6 +35,20 @@ async def test_consistent_reads_show_what_any_replica_has_acknowledged(path: str
         answer = await reading
         assert answer.status == 200
         assert path.endswith("metrics") or b"stopped" in answer.body
+
+
+@pytest.mark.parametrize("path", FR0G_READS)
+async def test_consistent_reads_of_fr0g_do_so_too(path: str) -> None:
+    async with pair(consistent_reads=True, shape="fr0g") as (one, two):
+        agent_id = await registered(one)
+        await two.caught_up(one)
+        two.wire.hold()
+        assert (await one.send(f"POST /api/v1/agents/{agent_id}/stop")).status == 200
+        before = two.wire.asked
+        reading = asyncio.ensure_future(two.send(f"GET {path.replace('ID', agent_id)}"))
+        await two.asked(before + 1)
+        two.wire.let_go()
+        assert b"critical" in (await reading).body
 
 
 @pytest.mark.parametrize("path", READS)

@@ -6,6 +6,7 @@ Owns which records are shown: all but the registry itself and proxies (dialects.
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
+from registry.api.agents import newest_wanted
 from registry.api.call import Call
 from registry.api.dialects.fr0g.routes import endpoint
 from registry.api.dialects.fr0g.wire import check_results, health_of, passing_entry, service_info
@@ -27,6 +28,7 @@ _everything: WeakKeyDictionary[Engine, tuple[Reply, int, float]] = WeakKeyDictio
 @endpoint("GET", "/v1/catalog/services", source="dialects.md §6.3")
 async def services(call: Call) -> Reply:
     """Every instance by its id."""
+    await newest_wanted(call)
     engine = call.engine
     index, now = engine.state.applied, engine.clock.elapsed()
     kept = _everything.get(engine)
@@ -41,6 +43,7 @@ async def services(call: Call) -> Reply:
 @endpoint("GET", "/v1/catalog/service/{name}", source="dialects.md §6.3")
 async def instances(call: Call) -> Reply:
     """The instances of one name, maybe none."""
+    await newest_wanted(call)
     records = call.engine.state.records_of_type(call.argument)
     seen = await call.engine.agents.last_seen(records)
     return json_reply([service_info(record, at) for record, at in zip(records, seen, strict=True)])
@@ -52,6 +55,7 @@ async def health(call: Call) -> Reply:
 
     Errors: NotFound `health-target`.
     """
+    await newest_wanted(call)
     state, wanted = call.engine.state, call.argument
     if "passing" in call.query:
         passing = [record for record in state.records_of_type(wanted) if health_of(record) == PASSING]

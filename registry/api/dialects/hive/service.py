@@ -110,6 +110,7 @@ class Service:
 
     async def get_agent(self, request: Any, context: Any) -> Any:
         """GetAgent: one agent of any system."""
+        await self._newest_wanted()
         try:
             record = await self._engine.agents.find(request.agent_id)
         except NotFound:
@@ -120,11 +121,13 @@ class Service:
 
     async def list_agents(self, request: Any, context: Any) -> Any:
         """ListAgents: every agent, the unhealthy too, in the order in which they came."""
+        await self._newest_wanted()
         records = of_type(self._records(), known_type(request.agent_type))
         return pb.ListAgentsResponse(agents=await self._shown(filtered(records, request.filters)))
 
     async def discover_agents(self, request: Any, context: Any) -> Any:
         """DiscoverAgents: the best of those that can do all that is asked for."""
+        await self._newest_wanted()
         records, wanted = self._records(), frozenset(request.capabilities)
         named = request.filters.get("agent_type", "")
         if named:
@@ -139,6 +142,11 @@ class Service:
         self._figures.histograms["matching_candidates_evaluated"].add(len(records))
         self._figures.histograms["agents_matched"].add(len(best))
         return pb.DiscoverResponse(agents=await self._shown(best), ranked=True)
+
+    async def _newest_wanted(self) -> None:
+        """As `newest_wanted` of the agents' dialects over HTTP."""
+        if self._engine.shared and self._settings().consistent_reads:
+            await self._engine.confirm()
 
     def _records(self) -> list[Record]:
         return scoped(self._settings(), self._engine.state.records(), HIVE)
