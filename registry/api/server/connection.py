@@ -17,7 +17,7 @@ pinned to one minor release: `_messages`, `_waiter`, `_parser`, `_force_close`, 
 import asyncio
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -25,18 +25,16 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from registry.api.edge import Edge
 from registry.api.exchanges import Exchange
 from registry.api.http import accepts_gzip
-from registry.api.limits import Progress, head_too_large, head_too_slow, refusal
+from registry.api.limits import Clients, Progress, head_too_large, head_too_slow, refusal
 from registry.api.reply import Reply
-from registry.api.server.heads import END
+from registry.api.server.heads import END, KnownHeads
 from registry.api.server.incoming import Arrived, IncomingBody
 from registry.api.server.streamed import streamed
 from registry.api.target import with_ascii_line
 from registry.clock import TimerHandle
-
-if TYPE_CHECKING:
-    from registry.api.server.listener import Listener
 
 _CLOSE = b"Connection: close\r\n"
 _KEEP = b"Connection: keep-alive\r\n"  # what a client of HTTP/1.0 must be told
@@ -54,11 +52,17 @@ class Connection(RequestHandler):
         "_payload", "_raw", "_reading", "_refusal", "_remote", "edge",
     )  # fmt: skip
 
-    def __init__(self, listener: "Listener", remote: str, **options: Any) -> None:
-        super().__init__(listener, **options)
-        self.edge = listener.edge
-        self._clients = listener.clients
-        self._heads = listener.heads
+    def __init__(
+        self, manager: web.Server, edge: Edge, clients: Clients, heads: KnownHeads[RawRequestMessage], remote: str,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        """Args:
+        clients: among whom the one at `remote` has been counted. options: aiohttp's.
+        """
+        super().__init__(manager, **options)
+        self.edge = edge
+        self._clients = clients
+        self._heads = heads
         self._remote = remote
         self._ending = False  # after the request at hand the connection is closed
         self._head_bytes = 0  # of a head that is not complete

@@ -7,18 +7,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
+from registry.api.edge import Edge
 from registry.api.limits import Progress
 from registry.errors import InvalidRequest, TooLarge
-
-if TYPE_CHECKING:
-    from registry.api.server.connection import Connection
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SMALL_REST_BYTES = 256 << 10
@@ -46,12 +44,24 @@ class _TooSlow(web.RequestPayloadError):
     """The body of a request does not arrive."""
 
 
+class Carrier(Protocol):
+    """What a body arrives over: a connection."""
+
+    edge: Edge
+
+    def write(self, data: bytes) -> None:
+        """Send this, unless the client has gone."""
+
+    def end_after_this(self) -> None:
+        """Close once the request at hand is answered."""
+
+
 class IncomingBody:
     """The body of one request."""
 
     __slots__ = ("_connection", "_message", "_payload")
 
-    def __init__(self, connection: "Connection", message: RawRequestMessage, payload: StreamReader) -> None:
+    def __init__(self, connection: Carrier, message: RawRequestMessage, payload: StreamReader) -> None:
         self._connection = connection
         self._message = message
         self._payload = payload

@@ -42,4 +42,5 @@ class Listener(web.Server):
 
     def __call__(self, remote: str = "") -> RequestHandler:
         """A connection with a client at this address, for the transport that asyncio is about to make."""
-        return Connection(self, remote, loop=asyncio.get_running_loop(), **self._options)
+        loop = asyncio.get_running_loop()
+        return Connection(self, self.edge, self.clients, self.heads, remote, loop=loop, **self._options)
