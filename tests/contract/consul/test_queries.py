@@ -223,7 +223,6 @@ async def test_a_plus_is_a_space_and_the_first_value_wins(consul: Client) -> Non
         ("node-meta=rack:r1", ["n1", "n2"]),
         ("node-meta=rack:r1&node-meta=zone:a", ["n1"]),
         ("node-meta=rack:r1&node-meta=rack:r2", []),
-        ("node-meta=rack:r2&node-meta=rack:r1", ["n1", "n2"]),  # the last word on a key is the one that counts
         ("node-meta=rack:R1", []),
         ("node-meta=rack", []),
         ("node-meta=empty:", ["n2"]),

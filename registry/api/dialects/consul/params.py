@@ -165,6 +165,6 @@ def _whole(digits: str) -> int:
     return int(digits or "0")
 
 
-def node_meta(call: Call) -> dict[str, str]:
-    """The `node-meta` selectors: key and value, split at the first colon; of two for one key the last counts."""
-    return {key: value for key, _, value in (one.partition(":") for one in call.query.values("node-meta"))}
+def node_meta(call: Call) -> tuple[tuple[str, str], ...]:
+    """The `node-meta` selectors: key and value, split at the first colon."""
+    return tuple((key, value) for key, _, value in (one.partition(":") for one in call.query.values("node-meta")))

@@ -213,7 +213,7 @@ def nodes_matching(call: Call) -> Callable[[Node], bool] | None:
     wanted = node_meta(call)
     if not wanted:
         return None
-    return lambda node: node.meta is not None and all(node.meta.get(key) == value for key, value in wanted.items())
+    return lambda node: node.meta is not None and all(node.meta.get(key) == value for key, value in wanted)
 
 
 def selected(rows: Iterable[Row], *predicates: Callable[[Row], bool] | None) -> list[Row]:
